@@ -1,0 +1,1 @@
+"""The upload-session API: everything behind the handlers in `api/`."""

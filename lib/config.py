@@ -1,0 +1,121 @@
+"""The settings, read from the environment and checked once."""
+
+from collections.abc import Mapping
+from typing import Annotated, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+MIB = 1024 * 1024
+
+# A variable that is set but empty (`FOO= make run`, a blank field in a dashboard) counts as not set.
+Optional = Annotated[str | None, BeforeValidator(lambda value: value or None)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
+
+
+class SettingsError(Exception):
+    """A setting is missing or senseless; the text names the variables and what they may be, never a value."""
+
+
+class Settings(BaseModel):
+    """One field for each variable of the contract's environment: the field's name is the variable's, in lower case."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    database_url: SecretStr = Field(min_length=1)
+
+    aws_access_key_id: Optional = None
+    aws_secret_access_key: OptionalSecret = None
+    aws_session_token: OptionalSecret = None
+    s3_region: str = "us-east-1"
+    s3_endpoint_url: Optional = Field(default=None, pattern=r"^https?://")
+    moc_bucket: str = Field(min_length=3)
+    public_base_url: Optional = Field(default=None, pattern=r"^https?://")
+    stage: str = Field(default="dev", pattern=r"^[A-Za-z0-9_-]{1,32}$")
+
+    presigned_url_ttl_minutes: int = Field(default=15, ge=1, le=7 * 24 * 60)  # S3's own limit is 7 days
+    max_batch_size: int = Field(default=10, ge=1, le=1000)
+    max_presigned_urls: int = Field(default=1000, ge=1, le=10_000)
+    max_files_per_session: int = Field(default=50, ge=1, le=10_000)
+    multipart_part_size_mb: int = Field(default=5, ge=5, le=100)
+    session_ttl_minutes: int = Field(default=1440, ge=1, le=365 * 24 * 60)
+    max_sessions_per_day: int = Field(default=100, ge=1, le=1_000_000)
+    max_instruction_mb: int = Field(default=50, ge=1, le=48 * MIB)
+    max_parts_list_mb: int = Field(default=5, ge=1, le=48 * MIB)
+    max_image_mb: int = Field(default=10, ge=1, le=48 * MIB)
+
+    auth_jwks_url: Optional = Field(default=None, pattern=r"^https?://")
+    auth_issuer: Optional = None
+    auth_audience: Optional = None
+    auth_jwt_secret: OptionalSecret = None
+    auth_bypass: bool = False
+    dev_user_sub: str = Field(default="dev-user-00000000-0000-0000-0000-000000000001", min_length=1)
+    rate_limit_bypass: bool = False
+
+    allowed_origins: str = ""
+    log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
+    vercel_env: str = ""
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Read the settings from an environment.
+
+        Raises `SettingsError`, which names every variable that is missing or makes no sense.
+        """
+        # Vercel sets AWS_REGION to the function's own region, so the bucket's own variable comes first.
+        env = {"S3_REGION": env.get("AWS_REGION") or "us-east-1"} | {
+            k: v for k, v in env.items() if v.strip()
+        }
+        try:
+            return cls.model_validate(
+                {name: env[name.upper()] for name in cls.model_fields if name.upper() in env}
+            )
+        except ValidationError as error:
+            raise SettingsError(
+                "; ".join(_problem(item["loc"], item["msg"]) for item in error.errors())
+            ) from None
+
+    @model_validator(mode="after")
+    def _bypasses_stay_at_home(self) -> Self:
+        if self.vercel_env in ("production", "preview"):
+            for name in ("auth_bypass", "rate_limit_bypass"):
+                if getattr(self, name):
+                    raise ValueError(f"{name.upper()}: is refused on a deployment: remove it there")
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_to_authenticate(self) -> Self:
+        ways = [way for way in (self.auth_jwks_url, self.auth_jwt_secret) if way]
+        if not self.auth_bypass and len(ways) != 1:
+            raise ValueError("AUTH_JWKS_URL, AUTH_JWT_SECRET: exactly one of the two must be set")
+        if self.auth_jwks_url and not self.auth_issuer:
+            raise ValueError("AUTH_ISSUER: must be set with AUTH_JWKS_URL (the token's 'iss')")
+        if self.auth_jwt_secret and len(self.auth_jwt_secret.get_secret_value().encode()) < 32:
+            # RFC 7518, 3.2: a key of at least the hash's size must be used with HS256
+            raise ValueError("AUTH_JWT_SECRET: must have at least 32 bytes")
+        return self
+
+    @property
+    def part_size_bytes(self) -> int:
+        """The size of a new session's parts."""
+        return self.multipart_part_size_mb * MIB
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The web origins that CORS lets in."""
+        return frozenset(
+            origin.strip().rstrip("/") for origin in self.allowed_origins.split(",") if origin.strip()
+        )
+
+
+def _problem(location: tuple[int | str, ...], message: str) -> str:
+    """One sentence about one variable; a model-wide check names its variables itself."""
+    message = message.removeprefix("Value error, ")
+    return f"{str(location[0]).upper()}: {message}" if location else message

@@ -1,0 +1,115 @@
+"""What may be uploaded: one table of categories, and what follows from it."""
+
+import hashlib
+import mimetypes
+import re
+import string
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lib.config import Settings
+
+MIB = 1024 * 1024
+SAFE_IN_KEY = frozenset(string.ascii_letters + string.digits + "-_")
+
+IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif")
+PARTS_LIST_TYPES = (
+    "text/csv",
+    "application/csv",
+    "application/xml",
+    "text/xml",
+    "text/plain",
+    "application/vnd.ms-excel",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What files of one category may be."""
+
+    mime_types: tuple[str, ...]
+    max_size: int  # bytes
+    max_files: int | None = None  # in a session; None: as many as the session takes
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rule of each category."""
+
+    rules: dict[str, Rule]
+
+    @classmethod
+    def from_settings(cls, settings: "Settings") -> "Policy":
+        """The table; its sizes come from the environment."""
+        image_size = settings.max_image_mb * MIB
+        return cls(
+            {
+                # fmt: off
+                "instruction": Rule(("application/pdf",), settings.max_instruction_mb * MIB),
+                "parts-list": Rule(PARTS_LIST_TYPES, settings.max_parts_list_mb * MIB, max_files=5),
+                "image": Rule(IMAGE_TYPES, image_size, max_files=20),
+                "thumbnail": Rule(IMAGE_TYPES, image_size, max_files=1),
+                # fmt: on
+            }
+        )
+
+    def allowed_types(self, category: str | None) -> list[str]:
+        """The MIME types of a category, or of all."""
+        rules = [self.rules[category]] if category else self.rules.values()
+        return sorted({mime_type for rule in rules for mime_type in rule.mime_types})
+
+
+def essence(mime_type: str) -> str:
+    """A MIME type without its parameters, in lower case (https://mimesniff.spec.whatwg.org/#mime-type-essence)."""
+    return mime_type.partition(";")[0].strip().lower()
+
+
+def category_of(mime_type: str) -> str | None:
+    """The category that a file of this type has where none is given."""
+    bare = essence(mime_type)
+    if bare == "application/pdf":
+        return "instruction"
+    if bare in IMAGE_TYPES:
+        return "image"
+    return "parts-list" if bare in PARTS_LIST_TYPES else None
+
+
+def extension_of(name: str) -> str | None:
+    """The extension of a file name, when it could be an `ext`."""
+    _, dot, ext = name.rpartition(".")
+    return ext if dot and 1 <= len(ext) <= 10 else None
+
+
+def described_by(file_key: str) -> tuple[str, str]:
+    """The category and MIME type of a file of which nothing but its key is known."""
+    mime_type = mimetypes.guess_type(file_key)[0] or "application/octet-stream"
+    return category_of(mime_type) or "instruction", mime_type
+
+
+def object_key(
+    stage: str, user_id: str, session_id: str, category: str, file_id: str, ext: str | None
+) -> str:
+    """Where a file's bytes go; what came from outside is made safe for a key."""
+    safe_ext = re.sub(r"[^a-z0-9]", "", (ext or "").lower())[:10] or "bin"
+    return f"{stage}/moc-instructions/{safe_segment(user_id)}/{session_id}/{category}/{file_id}.{safe_ext}"
+
+
+def safe_segment(text: str) -> str:
+    """One segment of a key from S3's safe characters; different texts stay different.
+
+    An identity provider's subjects hold `|`, `:`, `/` and more ("auth0|123"): whatever is not safe becomes
+    `=` and two hex digits a UTF-8 byte, `=` itself too. A dot is unsafe here, so no segment can be `..`.
+    """
+    safe = "".join(
+        char if char in SAFE_IN_KEY else "".join(f"={byte:02X}" for byte in char.encode()) for char in text
+    )
+    # S3 takes keys of up to 1,024 bytes
+    return safe if len(safe) <= 255 else hashlib.sha256(text.encode()).hexdigest()
+
+
+def count(categories: Iterable[str], category: str) -> int:
+    """How many of one category there are."""
+    return sum(1 for other in categories if other == category)
