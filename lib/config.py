@@ -25,7 +25,7 @@ class SettingsError(Exception):
 
 
 class Settings(BaseModel):
-    """One field for each variable of the contract's environment: the field's name is the variable's, in lower case."""
+    """One field for each variable of the environment: the variable's name, in lower case."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 

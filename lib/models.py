@@ -1,16 +1,15 @@
-"""Requests, responses and rows."""
+"""Requests and responses, as `/api/openapi.json` shows them."""
 
 import json
 import math
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
-from lib.parts import MAX_OBJECT_SIZE, MAX_PART_COUNT, Layout
+from lib.parts import MAX_OBJECT_SIZE, MAX_PART_COUNT
 
 MAX_METADATA_SIZE = 16 * 1024  # bytes, as JSON
 
@@ -54,8 +53,8 @@ def _has_infinity(value: Any) -> bool:
 
 
 def rfc3339(moment: datetime) -> str:
-    """A time as the contract writes it: RFC 3339 in UTC, with its fraction only where it has one."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    """A time as the contract writes it: RFC 3339 in UTC, in whole seconds, never later than it is."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 Uuid = Annotated[str, AfterValidator(_canonical_uuid), Field(json_schema_extra={"format": "uuid"})]
@@ -273,61 +272,3 @@ class ErrorResponse(_Model):
 
     error: ErrorObject
     request_id: str
-
-
-# --- Rows
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRow:
-    """A row of `upload_sessions`, of the caller's own."""
-
-    id: str
-    status: str
-    part_size_bytes: int
-    metadata: dict[str, Any]
-    expires_at: datetime
-
-    def status_at(self, now: datetime) -> SessionStatus:
-        """What a client is told: a session past its end is expired, whatever its status says."""
-        if self.expires_at <= now:
-            return "expired"
-        return "active" if self.status == "active" else "cancelled"
-
-    def max_files(self, default: int) -> int:
-        """How many files it takes; rows that other programs wrote may hold no number, or none that makes sense."""
-        limit = self.metadata.get("maxFiles")
-        return limit if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0 else default
-
-
-@dataclass(frozen=True, slots=True)
-class FileRow:
-    """A row of `upload_session_files`, with what follows from its session and key where it is silent."""
-
-    id: str
-    session_id: str
-    file_key: str
-    name: str
-    category: str
-    mime_type: str
-    ext: str | None
-    size: int  # bytes
-    part_size: int  # bytes
-    object_key: str
-    status: FileStatus
-    upload_id: str | None
-    etag: str | None
-
-    @property
-    def layout(self) -> Layout:
-        """How the file is cut into parts."""
-        return Layout(self.size, self.part_size)
-
-
-@dataclass(frozen=True, slots=True)
-class PartRow:
-    """A row of `upload_session_parts`."""
-
-    part_number: int
-    etag: str
-    uploaded_at: datetime

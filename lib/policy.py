@@ -47,12 +47,10 @@ class Policy:
         image_size = settings.max_image_mb * MIB
         return cls(
             {
-                # fmt: off
                 "instruction": Rule(("application/pdf",), settings.max_instruction_mb * MIB),
                 "parts-list": Rule(PARTS_LIST_TYPES, settings.max_parts_list_mb * MIB, max_files=5),
                 "image": Rule(IMAGE_TYPES, image_size, max_files=20),
                 "thumbnail": Rule(IMAGE_TYPES, image_size, max_files=1),
-                # fmt: on
             }
         )
 
