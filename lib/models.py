@@ -6,7 +6,15 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 from pydantic.alias_generators import to_camel
 
 from lib.parts import MAX_OBJECT_SIZE, MAX_PART_COUNT
@@ -18,7 +26,8 @@ FileStatus = Literal["pending", "completed", "failed"]
 SessionStatus = Literal["active", "expired", "cancelled"]
 
 
-def _canonical_uuid(text: str) -> str:
+def canonical_uuid(text: str) -> str:
+    """A UUID in lower case; raises `ValueError` where it is none in the usual form."""
     if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text):
         raise ValueError("must be a UUID such as 3f0b6c1e-8a53-4c4f-9d0e-2f4f6a1b7c5d")
     return text.lower()
@@ -57,7 +66,7 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-Uuid = Annotated[str, AfterValidator(_canonical_uuid), Field(json_schema_extra={"format": "uuid"})]
+Uuid = Annotated[str, AfterValidator(canonical_uuid), Field(json_schema_extra={"format": "uuid"})]
 Etag = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_unquoted)]
 PartNumber = Annotated[int, Field(ge=1, le=MAX_PART_COUNT)]
 Time = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
@@ -211,6 +220,11 @@ class BatchResult(_Model):
     presigned_urls: list[PresignedPart] | None = None
     next_part_number: int | None = None
     error: ErrorObject | None = None
+
+    @model_serializer(mode="wrap")
+    def _with_nulls(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The two ids are null, not absent, where `error` stands."""
+        return {"fileId": None, "uploadId": None} | serialize(self)
 
 
 class BatchResults(_Model):

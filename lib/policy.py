@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lib.errors import ApiError, Reason
+
 if TYPE_CHECKING:
     from lib.config import Settings
 
@@ -54,8 +56,30 @@ class Policy:
             }
         )
 
-    def allowed_types(self, category: str | None) -> list[str]:
-        """The MIME types of a category, or of all."""
+    def category_for(self, mime_type: str, category: str | None, size: int) -> str:
+        """The category of a file that may be uploaded.
+
+        Raises `ApiError` `MIME_TYPE_NOT_ALLOWED` and `FILE_TOO_LARGE`.
+        """
+        chosen = category or category_of(mime_type)
+        allowed = self._allowed_types(chosen)
+        if chosen is None or essence(mime_type) not in allowed:
+            details = {"type": mime_type, "category": chosen, "allowedTypes": allowed}
+            raise ApiError(Reason.MIME_TYPE_NOT_ALLOWED, details=details)
+        limit = self.rules[chosen].max_size
+        if size > limit:
+            bounds = {"sizeBytes": size, "maxSizeBytes": limit, "category": chosen}
+            raise ApiError(Reason.FILE_TOO_LARGE, details=bounds)
+        return chosen
+
+    def check_room(self, category: str, others: Iterable[str]) -> None:
+        """Raise `ApiError` `CATEGORY_LIMIT_EXCEEDED` where the other files leave no room for one."""
+        limit = self.rules[category].max_files
+        if limit is not None and sum(other == category for other in others) >= limit:
+            details = {"category": category, "maxFiles": limit}
+            raise ApiError(Reason.CATEGORY_LIMIT_EXCEEDED, details=details)
+
+    def _allowed_types(self, category: str | None) -> list[str]:
         rules = [self.rules[category]] if category else self.rules.values()
         return sorted({mime_type for rule in rules for mime_type in rule.mime_types})
 
@@ -106,8 +130,3 @@ def safe_segment(text: str) -> str:
     )
     # S3 takes keys of up to 1,024 bytes
     return safe if len(safe) <= 255 else hashlib.sha256(text.encode()).hexdigest()
-
-
-def count(categories: Iterable[str], category: str) -> int:
-    """How many of one category there are."""
-    return sum(1 for other in categories if other == category)

@@ -1,0 +1,13 @@
+"""DELETE /api/mocs/uploads/sessions/:sessionId/files/:fileId: abort one upload."""
+
+from lib.edge import Call, Endpoint, Response
+from lib.wiring import Application, application
+
+app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files/:fileId", application)
+
+
+@app.on("DELETE")
+def abort(api: Application, call: Call[None]) -> Response:
+    """204 when the upload is aborted and the file removed."""
+    api.abort.abort_file(call.user_id, call.session_id, call.file_id)
+    return Response(204)

@@ -1,0 +1,13 @@
+"""POST /api/mocs/uploads/sessions/:sessionId/files/:fileId/complete: assemble the file."""
+
+from lib.edge import Call, Endpoint, Response
+from lib.models import CompleteFile
+from lib.wiring import Application, application
+
+app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files/:fileId/complete", application)
+
+
+@app.on("POST", body=CompleteFile, body_may_be_empty=True)
+def complete(api: Application, call: Call[CompleteFile]) -> Response:
+    """200 with where the file is."""
+    return Response(200, api.completion.complete_file(call.user_id, call.session_id, call.file_id, call.body))

@@ -1,0 +1,23 @@
+"""GET /api/mocs/uploads/sessions/:sessionId/files/:fileId/parts: which parts are there; POST: record."""
+
+from lib.edge import Call, Endpoint, Response
+from lib.models import PartsQuery, RecordParts
+from lib.wiring import Application, application
+
+app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files/:fileId/parts", application)
+
+
+@app.on("GET", query=PartsQuery)
+def query(api: Application, call: Call[PartsQuery]) -> Response:
+    """200 with the parts, the missing ones, and their URLs where asked."""
+    return Response(
+        200, api.transfer.get_uploaded_parts(call.user_id, call.session_id, call.file_id, call.body)
+    )
+
+
+@app.on("POST", body=RecordParts)
+def record(api: Application, call: Call[RecordParts]) -> Response:
+    """200 with the parts as recorded."""
+    return Response(
+        200, api.transfer.store_part_etags(call.user_id, call.session_id, call.file_id, call.body)
+    )

@@ -1,0 +1,14 @@
+"""POST /api/mocs/uploads/sessions/:sessionId/files/batch: register many files."""
+
+from lib.edge import Call, Endpoint, Response
+from lib.models import RegisterBatch
+from lib.wiring import Application, application
+
+app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files/batch", application)
+
+
+@app.on("POST", body=RegisterBatch)
+def register(api: Application, call: Call[RegisterBatch]) -> Response:
+    """201 with a result for each file; 207 where any of them failed."""
+    batch = api.registration.batch_register_files(call.user_id, call.session_id, call.body)
+    return Response(207 if batch.failed else 201, batch)

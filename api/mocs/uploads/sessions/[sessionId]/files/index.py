@@ -1,0 +1,14 @@
+"""POST /api/mocs/uploads/sessions/:sessionId/files: register one file."""
+
+from lib.edge import Call, Endpoint, Response
+from lib.models import FileMetadata
+from lib.wiring import Application, application
+
+app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files", application)
+
+
+@app.on("POST", body=FileMetadata)
+def register(api: Application, call: Call[FileMetadata]) -> Response:
+    """201 with the file, its upload and its URLs; 200 where its upload was there already."""
+    file, started = api.registration.register_file(call.user_id, call.session_id, call.body)
+    return Response(201 if started else 200, file)

@@ -1,0 +1,13 @@
+"""POST /api/mocs/uploads/sessions: create a session."""
+
+from lib.edge import Call, Endpoint, Response
+from lib.models import CreateSession
+from lib.wiring import Application, application
+
+app = Endpoint("/api/mocs/uploads/sessions", application)
+
+
+@app.on("POST", body=CreateSession)
+def create(api: Application, call: Call[CreateSession]) -> Response:
+    """201 with the new session."""
+    return Response(201, api.sessions.create_session(call.user_id, call.body))

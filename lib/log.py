@@ -1,0 +1,31 @@
+"""Structured logs: one line a request at least, and never a token or a presigned URL."""
+
+from contextvars import ContextVar
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+logger = Logger(service="upload-sessions", level="INFO")
+
+# A context variable and not the logger's own keys, which all threads share.
+current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
+
+
+def info(message: str, **fields: Any) -> None:
+    """Log something that is as it should be."""
+    logger.info(message, extra=_with_request_id(fields))
+
+
+def warning(message: str, **fields: Any) -> None:
+    """Log something that somebody may want to look into."""
+    logger.warning(message, extra=_with_request_id(fields))
+
+
+def error(message: str, **fields: Any) -> None:
+    """Log a failure, with the exception that is being handled if there is one."""
+    logger.error(message, exc_info=True, extra=_with_request_id(fields))
+
+
+def _with_request_id(fields: dict[str, Any]) -> dict[str, Any]:
+    known = {name: value for name, value in fields.items() if value is not None}
+    return known | {"request_id": current_request_id.get()}

@@ -1,0 +1,213 @@
+"""All calls to S3: the few that multipart uploads need."""
+
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
+
+from lib.config import Settings
+from lib.errors import ApiError, Reason
+from lib.parts import StoredPart
+from lib.presign import Credentials
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+    from types_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+
+class UploadGoneError(Exception):
+    """S3 has no such multipart upload (NoSuchUpload): never started, aborted, or completed."""
+
+
+class PartsChangedError(Exception):
+    """A part is not what it was when the parts were listed (InvalidPart and its kin)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object as HeadObject shows it."""
+
+    etag: str
+    size: int  # bytes
+
+
+class S3:
+    """The bucket. Every method may raise `ApiError` `STORAGE_UNAVAILABLE`; safe under threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._made: S3Client | None = None
+        self._url: str | None = None
+
+    def create_upload(self, key: str, content_type: str) -> str:
+        """Start a multipart upload and return its upload id."""
+        answer = _ask(
+            lambda: self._client.create_multipart_upload(
+                Bucket=self._bucket, Key=key, ContentType=content_type
+            )
+        )
+        return answer["UploadId"]
+
+    def list_parts(self, key: str, upload_id: str) -> list[StoredPart]:
+        """List all parts of an upload, page after page; some stores list every upload of one part number.
+
+        Raises `UploadGoneError`.
+        """
+        pages = self._client.get_paginator("list_parts")
+
+        def read() -> list[StoredPart]:
+            return [
+                StoredPart(part["PartNumber"], part["ETag"].strip('"'), part["Size"], part["LastModified"])
+                for page in pages.paginate(Bucket=self._bucket, Key=key, UploadId=upload_id)
+                for part in page.get("Parts", ())
+            ]
+
+        return _ask(read)
+
+    def complete_upload(self, key: str, upload_id: str, parts: Iterable[StoredPart]) -> str:
+        """Assemble the object from these parts, given in the order of their numbers, and return its ETag.
+
+        An error that S3 sends inside of a 200 is an error (botocore looks for it).
+        Raises `UploadGoneError` and `PartsChangedError`.
+        """
+        listed = [{"PartNumber": part.part_number, "ETag": f'"{part.etag}"'} for part in parts]
+        answer = _ask(
+            lambda: self._client.complete_multipart_upload(
+                Bucket=self._bucket,
+                Key=key,
+                UploadId=upload_id,
+                MultipartUpload={"Parts": listed},  # type: ignore[typeddict-item]
+            )
+        )
+        return answer["ETag"].strip('"')
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """Abort an upload and free its parts; one that is gone already is as good as aborted."""
+        with suppress(UploadGoneError):
+            _ask(
+                lambda: self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
+            )
+
+    def head_object(self, key: str) -> StoredObject | None:
+        """The object, or None where there is none (needs `s3:ListBucket`: else S3 answers 403, not 404)."""
+        try:
+            answer = _ask(lambda: self._client.head_object(Bucket=self._bucket, Key=key))
+        except _NotFoundError:
+            return None
+        return StoredObject(answer["ETag"].strip('"'), answer["ContentLength"])
+
+    def head_bucket(self) -> None:
+        """Ask whether the bucket is there and ours."""
+        try:
+            _ask(lambda: self._client.head_bucket(Bucket=self._bucket))
+        except _NotFoundError as error:
+            raise _unavailable() from error
+
+    def credentials(self) -> Credentials:
+        """The credentials that sign, as they are now."""
+        found = self._session.get_credentials()
+        if found is None:
+            raise _unavailable()
+        frozen = found.get_frozen_credentials()
+        expires_at = getattr(found, "_expiry_time", None)  # only credentials that botocore renews know it
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token, expires_at)
+
+    @property
+    def region(self) -> str:
+        """The bucket's region, which is part of every signature."""
+        return self._settings.s3_region
+
+    @property
+    def bucket_url(self) -> str:
+        """Where the bucket lives: as a host of its own or as a path, as botocore decides."""
+        if self._url is None:
+            signed = self._client.generate_presigned_url("get_object", {"Bucket": self._bucket, "Key": "k"})
+            self._url = signed.partition("/k?")[0]
+        return self._url
+
+    def object_url(self, key: str) -> str:
+        """Where the object is to be found by those who may read it."""
+        base = self._settings.public_base_url
+        if base is None and self._settings.s3_endpoint_url is None:
+            base = f"https://{self._bucket}.s3.{self.region}.amazonaws.com"
+        return f"{(base or self.bucket_url).rstrip('/')}/{quote(key, safe='/-_.~')}"
+
+    @property
+    def _bucket(self) -> str:
+        return self._settings.moc_bucket
+
+    @cached_property
+    def _session(self) -> "Session":
+        # Imported here because it is most of a cold start, and not every function asks S3.
+        from boto3.session import Session
+
+        secret, token = self._settings.aws_secret_access_key, self._settings.aws_session_token
+        return Session(
+            aws_access_key_id=self._settings.aws_access_key_id,
+            aws_secret_access_key=secret.get_secret_value() if secret else None,
+            aws_session_token=token.get_secret_value() if token else None,
+            region_name=self._settings.s3_region,
+        )
+
+    @property
+    def _client(self) -> "S3Client":
+        if self._made is None:
+            with self._lock:  # making a client is not thread-safe, using one is
+                self._made = self._made or _make_client(self._session, self._settings)
+        return self._made
+
+
+def _make_client(session: "Session", settings: Settings) -> "S3Client":
+    from botocore.config import Config
+
+    return session.client(
+        "s3",
+        endpoint_url=settings.s3_endpoint_url,
+        config=Config(
+            signature_version="s3v4",
+            s3={
+                "addressing_style": "path" if settings.s3_endpoint_url else "auto",
+                "us_east_1_regional_endpoint": "regional",
+            },
+            connect_timeout=3,
+            read_timeout=20,
+            retries={"mode": "standard", "max_attempts": 3},
+            max_pool_connections=50,
+            # Else botocore asks for CRC32 on every upload, and clients had to send one with every part.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+
+
+class _NotFoundError(Exception):
+    """HTTP 404 on a HEAD, which has no body to say what is not found."""
+
+
+def _ask(call: Callable[[], T]) -> T:
+    """Make a call, and translate what goes wrong; S3's own words stay in the error's cause, for the log."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return call()
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code")
+        if code == "NoSuchUpload":
+            raise UploadGoneError from error
+        if code in ("InvalidPart", "InvalidPartOrder", "EntityTooSmall"):
+            raise PartsChangedError from error
+        if code == "404":
+            raise _NotFoundError from error
+        raise _unavailable() from error
+    except BotoCoreError as error:
+        raise _unavailable() from error
+
+
+def _unavailable() -> ApiError:
+    return ApiError(Reason.STORAGE_UNAVAILABLE, headers={"Retry-After": "5"})

@@ -1,0 +1,1 @@
+"""The use cases, one method each; what they need is passed in."""

@@ -1,0 +1,58 @@
+"""Abort uploads: S3 first, then the row, so that a row never goes while its upload still costs money."""
+
+from collections.abc import Sequence
+
+from lib.errors import ApiError, Reason
+from lib.rows import FileRow
+from lib.s3 import S3
+from lib.service.checks import file_of, record_of
+from lib.service.parallel import Parallel
+from lib.service.storage import completed_elsewhere
+from lib.store.files import FileStore
+
+ATTEMPTS = 3  # each but the first because another call changed the file meanwhile
+
+
+class Abort:
+    """The use case of giving an upload up."""
+
+    def __init__(self, store: FileStore, s3: S3, parallel: Parallel) -> None:
+        self._store = store
+        self._s3 = s3
+        self._parallel = parallel
+
+    def abort_file(self, user_id: str, session_id: str, file_id: str) -> None:
+        """Abort a file's upload and remove the file; its key and its place are free then.
+
+        Possible in expired and cancelled sessions too. Raises `ApiError`: `SESSION_NOT_FOUND`,
+        `FILE_NOT_FOUND`, `FILE_COMPLETED`, `STORAGE_UNAVAILABLE` (nothing is changed: abort again).
+        """
+        for _ in range(ATTEMPTS):
+            file = file_of(record_of(self._store, user_id, session_id, file_id))
+            if file.status == "completed":
+                raise ApiError(Reason.FILE_COMPLETED)
+            if not self.abort_uploads([file]):
+                return
+        raise ApiError(Reason.STORAGE_UNAVAILABLE, headers={"Retry-After": "1"})
+
+    def abort_uploads(self, files: Sequence[FileRow]) -> set[str]:
+        """Abort these files' uploads and remove the files.
+
+        Returns the ids of those that are still there: completed, or given another upload, meanwhile.
+        Raises `ApiError` `STORAGE_UNAVAILABLE` when S3 failed for any of them, after the others are done.
+        """
+        outcomes = self._parallel.outcomes(self._abort_upload, files)
+        aborted = [file for file, outcome in zip(files, outcomes, strict=True) if outcome is True]
+        left = self._store.delete(aborted) if aborted else set()
+        for outcome in outcomes:
+            if isinstance(outcome, ApiError):
+                raise outcome
+        return left | {file.id for file in files if file not in aborted}
+
+    def _abort_upload(self, file: FileRow) -> bool:
+        """Abort one upload; false where its object is there, so that it was completed."""
+        if file.upload_id is None:
+            return True
+        self._s3.abort_upload(file.object_key, file.upload_id)
+        # Asked whatever S3 said to the abort: some stores answer 204 when the upload is complete.
+        return completed_elsewhere(self._store, self._s3, file) is None

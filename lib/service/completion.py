@@ -1,0 +1,134 @@
+"""Complete a file: S3 says which parts there are, and assembles them."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from lib.errors import ApiError, Reason
+from lib.models import CompletedFile, CompleteFile
+from lib.parts import StoredPart, split_by_size
+from lib.rows import FileRow
+from lib.s3 import S3, PartsChangedError, UploadGoneError
+from lib.service.checks import file_of, open_for_writing, record_of
+from lib.service.storage import completed_elsewhere, completed_or_failed, list_current_parts
+from lib.service.urls import utc_now
+from lib.store.files import FileStore
+
+# Between two looks at a list that lacks what somebody says was uploaded (some stores are eventually
+# consistent).
+PAUSES = (0.1, 0.3, 0.9)  # seconds
+
+ATTEMPTS = 3  # each but the first because parts were uploaded again while they were assembled
+
+
+class Completion:
+    """The use case of assembling a file."""
+
+    def __init__(
+        self,
+        store: FileStore,
+        s3: S3,
+        now: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._store = store
+        self._s3 = s3
+        self._now = now
+        self._sleep = sleep
+
+    def complete_file(
+        self, user_id: str, session_id: str, file_id: str, request: CompleteFile
+    ) -> CompletedFile:
+        """Assemble the file from the parts that S3 has; a completed file answers the same once more.
+
+        Raises `ApiError`: `SESSION_NOT_FOUND`, `SESSION_EXPIRED`, `SESSION_NOT_ACTIVE`, `FILE_NOT_FOUND`,
+        `UPLOAD_NOT_FOUND`, `PARTS_MISSING`, `PART_SIZE_MISMATCH`, `ETAG_MISMATCH`, `STORAGE_UNAVAILABLE`.
+        """
+        record = record_of(self._store, user_id, session_id, file_id)
+        file = record.file
+        if file is None or file.status != "completed":
+            open_for_writing(record.session, self._now())
+            sent = {part.part_number: part.etag for part in request.parts or ()}
+            recorded = {part.part_number: part.etag for part in record.parts}
+            file = self._assembled(file_of(record), sent, recorded)
+        return CompletedFile(
+            file_id=file.id,
+            file_url=self._s3.object_url(file.object_key),
+            size_bytes=file.size,
+            etag=file.etag or "",
+        )
+
+    def _assembled(self, file: FileRow, sent: Mapping[int, str], recorded: Mapping[int, str]) -> FileRow:
+        """The file, completed by this call or another."""
+        for _ in range(ATTEMPTS):
+            try:
+                listed = self._listed(file, sent, recorded)
+                problem = _problem(file, listed, sent)
+                if problem is not None:
+                    # A store may show an empty list while another call completes: look before refusing.
+                    completed = completed_elsewhere(self._store, self._s3, file)
+                    if completed is None:
+                        raise problem
+                    return completed
+                return self._assemble(file, list(_ours(file, listed).values()))
+            except UploadGoneError:
+                return completed_or_failed(self._store, self._s3, file)
+            except PartsChangedError:
+                continue
+        raise ApiError(Reason.STORAGE_UNAVAILABLE, headers={"Retry-After": "1"})
+
+    def _assemble(self, file: FileRow, parts: list[StoredPart]) -> FileRow:
+        etag = self._s3.complete_upload(file.object_key, file.upload_id or "", parts)
+        if not self._store.mark_completed(file, etag, parts):
+            raise ApiError(Reason.FILE_NOT_FOUND)
+        return replace(file, status="completed", etag=etag)
+
+    def _listed(
+        self, file: FileRow, sent: Mapping[int, str], recorded: Mapping[int, str]
+    ) -> dict[int, StoredPart]:
+        """S3's list, asked for again while it lacks a part that was recorded or sent."""
+        preferred = {**recorded, **sent}
+        listed = list_current_parts(self._s3, file, preferred)
+        for pause in PAUSES:
+            if not _lacks(file, listed, sent, recorded):
+                break
+            self._sleep(pause)
+            listed = list_current_parts(self._s3, file, preferred)
+        return listed
+
+
+def _ours(file: FileRow, parts: Mapping[int, Any]) -> dict[int, Any]:
+    """The parts of the file's layout; extra ones are left out."""
+    return {number: part for number, part in parts.items() if 1 <= number <= file.layout.part_count}
+
+
+def _lacks(
+    file: FileRow, listed: Mapping[int, StoredPart], sent: Mapping[int, str], recorded: Mapping[int, str]
+) -> bool:
+    """Whether S3's list lacks something that should be there."""
+    missing = any(number not in listed for number in _ours(file, {**recorded, **sent}))
+    return missing or any(listed[number].etag != etag for number, etag in _ours(file, sent).items())
+
+
+def _problem(file: FileRow, listed: Mapping[int, StoredPart], sent: Mapping[int, str]) -> ApiError | None:
+    """Why the file cannot be assembled from these parts, if it cannot."""
+    good, wrong_size = split_by_size(listed, file.layout)
+    missing = [number for number in range(1, file.layout.part_count + 1) if number not in listed]
+    mismatched = [n for n, etag in _ours(file, sent).items() if n in good and good[n].etag != etag]
+    found = {
+        Reason.PARTS_MISSING: ("MISSING", missing),
+        Reason.PART_SIZE_MISMATCH: ("WRONG_SIZE", wrong_size),
+        Reason.ETAG_MISMATCH: ("ETAG_MISMATCH", mismatched),
+    }
+    reason = next((reason for reason, (_, numbers) in found.items() if numbers), None)
+    if reason is None:
+        return None
+    problems = {number: problem for problem, numbers in found.values() for number in numbers}
+    details = {
+        "expectedPartCount": file.layout.part_count,
+        "missingPartNumbers": missing,
+        "parts": [{"partNumber": number, "problem": problems[number]} for number in sorted(problems)],
+    }
+    return ApiError(reason, details=details)

@@ -1,0 +1,30 @@
+"""Whether the API can work: the database and the bucket can be reached."""
+
+from lib.errors import ApiError
+from lib.models import Health
+from lib.s3 import S3
+from lib.service.parallel import Parallel
+from lib.store.sessions import SessionStore
+
+
+class HealthCheck:
+    """The use case of looking after oneself."""
+
+    def __init__(self, store: SessionStore, s3: S3, parallel: Parallel) -> None:
+        self._store = store
+        self._s3 = s3
+        self._parallel = parallel
+
+    def check_health(self) -> Health:
+        """Ask both at once."""
+        failed = [
+            isinstance(outcome, ApiError)
+            for outcome in self._parallel.outcomes(
+                lambda ask: ask(), (self._store.ping, self._s3.head_bucket)
+            )
+        ]
+        return Health(
+            status="unavailable" if any(failed) else "ok",
+            database="unavailable" if failed[0] else "ok",
+            bucket="unavailable" if failed[1] else "ok",
+        )

@@ -1,0 +1,33 @@
+"""Many S3 calls at once."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from lib.errors import ApiError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MAX_CALLS_AT_ONCE = 16
+
+
+class Parallel:
+    """Runs calls side by side in threads that all requests of this instance share."""
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(MAX_CALLS_AT_ONCE, thread_name_prefix="s3")
+
+    def outcomes(self, call: Callable[[Item], Result], items: Iterable[Item]) -> list[Result | ApiError]:
+        """What became of each item, in their order: its result, or the `ApiError` it ended with."""
+
+        def outcome(item: Item) -> Result | ApiError:
+            try:
+                return call(item)
+            except ApiError as error:
+                return error
+
+        waiting = list(items)
+        if len(waiting) == 1:
+            return [outcome(waiting[0])]
+        return list(self._executor.map(outcome, waiting))

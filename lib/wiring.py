@@ -1,0 +1,97 @@
+"""Builds the application from its environment; the one place where tests swap something."""
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from lib import log
+from lib.auth import Authenticator
+from lib.config import Settings
+from lib.policy import Policy
+from lib.s3 import S3
+from lib.service.abort import Abort
+from lib.service.completion import Completion
+from lib.service.health import HealthCheck
+from lib.service.parallel import Parallel
+from lib.service.registration import Registration
+from lib.service.sessions import Sessions
+from lib.service.transfer import Transfer
+from lib.service.urls import PartUrls
+from lib.store.database import Database
+from lib.store.files import FileStore
+from lib.store.registrations import RegistrationStore
+from lib.store.sessions import SessionStore
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The use cases, ready to be called from any thread."""
+
+    settings: Settings
+    authenticator: Authenticator
+    sessions: Sessions
+    registration: Registration
+    transfer: Transfer
+    completion: Completion
+    abort: Abort
+    health: HealthCheck
+
+
+def build(env: Mapping[str, str]) -> Application:
+    """Build an application; nothing is connected to before it is needed. Raises `SettingsError`."""
+    settings = Settings.from_env(env)
+    log.logger.setLevel(settings.log_level)
+    database = Database(settings.database_url.get_secret_value())
+    return assemble(
+        settings,
+        SessionStore(database, settings.stage),
+        RegistrationStore(database, settings.stage),
+        FileStore(database, settings.stage),
+        S3(settings),
+    )
+
+
+def assemble(
+    settings: Settings,
+    session_store: SessionStore,
+    registration_store: RegistrationStore,
+    file_store: FileStore,
+    s3: S3,
+) -> Application:
+    """Put the use cases together over these stores."""
+    policy = Policy.from_settings(settings)
+    parallel = Parallel()
+    urls = PartUrls(s3, timedelta(minutes=settings.presigned_url_ttl_minutes), settings.max_presigned_urls)
+    abort = Abort(file_store, s3, parallel)
+    return Application(
+        settings=settings,
+        authenticator=Authenticator(settings),
+        sessions=Sessions(session_store, s3, abort, policy, settings),
+        registration=Registration(registration_store, s3, parallel, urls, policy, settings),
+        transfer=Transfer(file_store, s3, urls),
+        completion=Completion(file_store, s3),
+        abort=abort,
+        health=HealthCheck(session_store, s3, parallel),
+    )
+
+
+_lock = threading.Lock()
+_application: Application | None = None
+
+
+def application() -> Application:
+    """This instance's application, built at the first request. Raises `SettingsError`."""
+    global _application
+    with _lock:
+        if _application is None:
+            _application = build(os.environ)
+        return _application
+
+
+def use(replacement: Application | None) -> None:
+    """Let every endpoint use this application; None: build one from the environment again."""
+    global _application
+    with _lock:
+        _application = replacement
