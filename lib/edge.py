@@ -43,7 +43,7 @@ class Runtime(Protocol):
 
 
 App = TypeVar("App", bound=Runtime)
-Body = TypeVar("Body", bound=BaseModel)
+Body = TypeVar("Body")
 
 
 @dataclass(slots=True)

@@ -224,7 +224,8 @@ class BatchResult(_Model):
     @model_serializer(mode="wrap")
     def _with_nulls(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """The two ids are null, not absent, where `error` stands."""
-        return {"fileId": None, "uploadId": None} | serialize(self)
+        fields: dict[str, Any] = serialize(self)
+        return {"fileId": None, "uploadId": None} | fields
 
 
 class BatchResults(_Model):

@@ -116,7 +116,7 @@ class S3:
             raise _unavailable()
         frozen = found.get_frozen_credentials()
         expires_at = getattr(found, "_expiry_time", None)  # only credentials that botocore renews know it
-        return Credentials(frozen.access_key, frozen.secret_key, frozen.token, expires_at)
+        return Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token, expires_at)
 
     @property
     def region(self) -> str:

@@ -1,0 +1,150 @@
+"""Child processes that must not outlive their supervisor."""
+
+import contextlib
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+class StackError(Exception):
+    """The local stack cannot do its work; the text says what to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An unprivileged user to run a process as; as anyone but root, processes simply run as who one is."""
+
+    uid: int
+    gid: int
+
+    @classmethod
+    def unprivileged(cls) -> "User | None":
+        """Somebody who is not root, where we are; raises `StackError`."""
+        if os.geteuid() != 0:
+            return None
+        for name in ("postgres", "nobody"):
+            with contextlib.suppress(KeyError):
+                entry = pwd.getpwnam(name)
+                return cls(entry.pw_uid, entry.pw_gid)
+        raise StackError("PostgreSQL does not run as root, and there is no user 'nobody' to run it as.")
+
+    def can_enter(self, folder: Path) -> bool:
+        """Whether the user gets into a folder at all (a checkout may lie below a home that is closed)."""
+        probe = ["test", "-x", str(folder), "-a", "-r", str(folder)]
+        return subprocess.run(probe, **self.popen_options(), cwd="/").returncode == 0
+
+    def popen_options(self) -> dict[str, Any]:
+        """What makes `subprocess` run as this user."""
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+
+class Child:
+    """A server started in the background, with its output in a log file."""
+
+    def __init__(self, name: str, log: Path, stop_signal: signal.Signals = signal.SIGTERM) -> None:
+        self.name = name
+        self.log = log
+        self._stop_signal = stop_signal
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, once it was started."""
+        return self._process.pid if self._process else None
+
+    def start(self, command: list[str], env: Mapping[str, str], **options: Any) -> None:
+        """Start it in a session of its own, so that a Ctrl-C reaches it through us and in our order."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **options,
+            )
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def wait_until(self, ready: Callable[[], object], seconds: float = 60) -> None:
+        """Wait until a probe no longer raises; raises `StackError` when that takes too long, or it exits."""
+        deadline = time.monotonic() + seconds
+        while True:
+            if self.exit_code() is not None:
+                raise StackError(f"{self.name} exited with status {self.exit_code()}: see {self.log}")
+            try:
+                ready()
+                return
+            except Exception as error:
+                if time.monotonic() > deadline:
+                    raise StackError(f"{self.name} is not ready after {seconds:.0f} s: {error}") from error
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        if self._process and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self, seconds: float = 10) -> None:
+        """Ask it to end, and make it end when it does not."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(self._stop_signal)
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+def end_orphans(pids: list[int], markers: tuple[str, ...]) -> None:
+    """End processes that a killed supervisor left behind, if they still are what they were."""
+    orphans = []
+    for pid in pids:
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            if any(marker in argument for argument in process.cmdline() for marker in markers):
+                process.send_signal(signal.SIGINT)
+                orphans.append(process)
+    _, alive = psutil.wait_procs(orphans, timeout=10)
+    for process in alive:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+
+
+def free_ports(count: int) -> list[int]:
+    """TCP ports of 127.0.0.1 that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def are_free(ports: list[int]) -> bool:
+    """Whether nobody listens on any of these."""
+    for port in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True

