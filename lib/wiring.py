@@ -2,9 +2,10 @@
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from lib import log
 from lib.auth import Authenticator
@@ -37,30 +38,26 @@ class Application:
     completion: Completion
     abort: Abort
     health: HealthCheck
+    closes: tuple[Callable[[], None], ...]
+
+    def close(self) -> None:
+        """Give back connections and threads; only tests have an end at which to do so."""
+        for close in self.closes:
+            close()
 
 
-def build(env: Mapping[str, str]) -> Application:
-    """Build an application; nothing is connected to before it is needed. Raises `SettingsError`."""
+def build(env: Mapping[str, str], wrap: Callable[[Any], Any] = lambda made: made) -> Application:
+    """Build an application; nothing is connected to before it is needed. Raises `SettingsError`.
+
+    `wrap` is given the bucket and each store, and answers what is used in its place: tests break them so.
+    """
     settings = Settings.from_env(env)
     log.logger.setLevel(settings.log_level)
     database = Database(settings.database_url.get_secret_value())
-    return assemble(
-        settings,
-        SessionStore(database, settings.stage),
-        RegistrationStore(database, settings.stage),
-        FileStore(database, settings.stage),
-        S3(settings),
-    )
-
-
-def assemble(
-    settings: Settings,
-    session_store: SessionStore,
-    registration_store: RegistrationStore,
-    file_store: FileStore,
-    s3: S3,
-) -> Application:
-    """Put the use cases together over these stores."""
+    session_store = wrap(SessionStore(database, settings.stage))
+    registration_store = wrap(RegistrationStore(database, settings.stage))
+    file_store = wrap(FileStore(database, settings.stage))
+    s3 = wrap(S3(settings))
     policy = Policy.from_settings(settings)
     parallel = Parallel()
     urls = PartUrls(s3, timedelta(minutes=settings.presigned_url_ttl_minutes), settings.max_presigned_urls)
@@ -74,6 +71,7 @@ def assemble(
         completion=Completion(file_store, s3),
         abort=abort,
         health=HealthCheck(session_store, s3, parallel),
+        closes=(database.close, parallel.close),
     )
 
 

@@ -18,6 +18,10 @@ class Parallel:
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(MAX_CALLS_AT_ONCE, thread_name_prefix="s3")
 
+    def close(self) -> None:
+        """End the threads."""
+        self._executor.shutdown()
+
     def outcomes(self, call: Callable[[Item], Result], items: Iterable[Item]) -> list[Result | ApiError]:
         """What became of each item, in their order: its result, or the `ApiError` it ended with."""
 

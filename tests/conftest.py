@@ -1,0 +1,79 @@
+"""A database and a store of the tests' own, started once."""
+
+import time
+import uuid
+from pathlib import Path
+
+import httpx
+import jwt
+import psycopg
+import pytest
+
+from db.migrate import migrate
+from dev.stack import Stack
+from lib import wiring
+from tests.support.client import Client
+
+SECRET = "the-secret-of-the-tests-has-32-bytes-or-more"
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory):
+    """The embedded database and store, migrated."""
+    stack = Stack(tmp_path_factory.mktemp("stack"), fast=True)
+    with stack:
+        migrate(stack.database_url)
+        yield stack
+    stack.remove()
+
+
+@pytest.fixture(scope="session")
+def env(stack):
+    """The environment of a deployment on the stack, with tokens signed by a secret."""
+    return stack.env() | {"AUTH_JWT_SECRET": SECRET, "RATE_LIMIT_BYPASS": "true"}
+
+
+@pytest.fixture
+def db(env):
+    """A connection that looks past the API; each statement commits."""
+    with psycopg.connect(env["DATABASE_URL"], autocommit=True, prepare_threshold=None) as connection:
+        yield connection
+
+
+@pytest.fixture
+def s3(stack):
+    """A client of the store that looks past the API."""
+    return stack.s3_client()
+
+
+def token_for(user, **claims):
+    """A token that the servers under test accept."""
+    return jwt.encode({"sub": user, "exp": int(time.time()) + 3600} | claims, SECRET, algorithm="HS256")
+
+
+@pytest.fixture
+def user():
+    """A user of this test's own."""
+    return f"user-{uuid.uuid4()}"
+
+
+@pytest.fixture
+def in_process(env, user):
+    """Makes a client of an application in this very process, with other settings or swapped insides."""
+    from dev.server import Server
+
+    server = Server(Path(__file__).parent.parent)
+    applications = []
+
+    def make(application=None, **settings):
+        if application is None:
+            application = wiring.build(env | settings)
+        applications.append(application)
+        wiring.use(application)
+        http = httpx.Client(transport=httpx.WSGITransport(app=server), base_url="http://testserver")
+        return Client(http, token_for(user))
+
+    yield make
+    wiring.use(None)
+    for application in applications:
+        application.close()

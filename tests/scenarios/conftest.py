@@ -1,0 +1,35 @@
+"""The scenarios run over HTTP, against a server that is a process of its own."""
+
+import httpx
+import pytest
+
+from tests.conftest import token_for
+from tests.support.client import Client, new_id
+from tests.support.servers import LocalServer
+
+
+@pytest.fixture(scope="session")
+def server(env, tmp_path_factory):
+    """The API, served as `make run` serves it."""
+    with LocalServer(
+        env | {"ALLOWED_ORIGINS": "https://app.example.com"}, tmp_path_factory.mktemp("server") / "log"
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def http(server):
+    with httpx.Client(base_url=server.url, timeout=60, limits=httpx.Limits(max_connections=64)) as client:
+        yield client
+
+
+@pytest.fixture
+def api(http, user):
+    """The API as this test's own user sees it."""
+    return Client(http, token_for(user))
+
+
+@pytest.fixture
+def stranger(http):
+    """The API as somebody else sees it."""
+    return Client(http, token_for(f"stranger-{new_id()}"))

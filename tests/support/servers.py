@@ -1,0 +1,53 @@
+"""The API as a process of its own, as `make run` serves it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# What a developer's own shell may have set must not reach the servers under test.
+KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
+
+
+class LocalServer:
+    """`dev.server` on a free port, in this environment and nothing of the caller's; a context manager."""
+
+    def __init__(self, env, log):
+        self.log = log
+        self.env = {name: os.environ[name] for name in KEPT if name in os.environ} | env
+        self.process = None
+
+    def __enter__(self):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(256)
+            port = listener.getsockname()[1]
+            with self.log.open("ab") as log:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "dev.server", str(listener.fileno())],
+                    cwd=ROOT, env=self.env, pass_fds=[listener.fileno()], stdout=log, stderr=log,
+                )  # fmt: skip
+        self.url = f"http://127.0.0.1:{port}"
+        wait_for(lambda: httpx.get(f"{self.url}/api/health", timeout=10).raise_for_status())
+        return self
+
+    def __exit__(self, *exc):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def wait_for(probe, seconds=30):
+    """Call a probe until it raises nothing."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return probe()
+        except Exception:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
