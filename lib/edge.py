@@ -101,7 +101,8 @@ class Operation:
         Raises `ApiError`: `INVALID_JSON`, `BODY_TOO_LARGE`, `VALIDATION_ERROR`.
         """
         if self.query:
-            return validated_query(self.query, dict(parse_qsl(environ.get("QUERY_STRING", ""))))
+            parameters = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+            return validated_query(self.query, dict(parameters))
         if self.body is None:
             return None
         body = _body_of(environ)
