@@ -28,7 +28,7 @@ class Server:
     def __init__(self, root: Path) -> None:
         self._router = Router(root)
         self._lock = threading.Lock()
-        self._functions: dict[Path, Callable[..., Iterable[bytes]]] = {}
+        self._functions: dict[Path, Any] = {}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request; an exception that leaves a function is a 500, and no more than that."""
@@ -41,12 +41,13 @@ class Server:
         if int(environ.get("CONTENT_LENGTH") or 0) > MAX_BODY_SIZE:
             return _text(start_response, "413 Content Too Large", "FUNCTION_PAYLOAD_TOO_LARGE\n")
         try:
-            return self._function(target.path)({**environ, "QUERY_STRING": target.query}, start_response)
+            return self.function(target.path)({**environ, "QUERY_STRING": target.query}, start_response)
         except Exception:
             logger.exception("%s failed", target.path.name)
             return _text(start_response, "500 Internal Server Error", "FUNCTION_INVOCATION_FAILED\n")
 
-    def _function(self, path: Path) -> Callable[..., Iterable[bytes]]:
+    def function(self, path: Path) -> Any:
+        """The WSGI app of a file, loaded once."""
         with self._lock:
             if path not in self._functions:
                 # By its path: `[sessionId]` is no package name.

@@ -235,7 +235,7 @@ def _body_of(environ: Environ) -> bytes:
 def _failure(error: Exception, request_id: str, line: dict[str, Any]) -> Response:
     """The response to a failure; what is not for the client goes to the log."""
     if isinstance(error, SettingsError):
-        log.error("settings", problem=str(error))
+        log.warning("settings", problem=str(error))  # without a traceback, which says nothing here
     elif not isinstance(error, ApiError):
         log.error("unexpected failure")
     elif error.status >= 500:

@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-logger = Logger(service="upload-sessions", level="INFO", location=None)
+logger = Logger(service="upload-sessions", level="INFO", location=None, serialize_stacktrace=False)
 
 # A context variable and not the logger's own keys, which all threads share.
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)

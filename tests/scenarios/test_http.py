@@ -1,0 +1,173 @@
+"""HTTP itself: bodies, methods, headers, CORS; what is hostile or merely odd."""
+
+import gzip
+import json
+
+import pytest
+
+from tests.support.client import SESSIONS, new_id, pdf
+from tests.support.fuzzy import TEXT, UUID, error
+
+INVALID_JSON = {"code": "BAD_REQUEST", "reason": "INVALID_JSON"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"{'a': 1}", b"\xff\xfe{}", b'{"metadata": {"a": NaN}}', b'{"metadata": {"a": Infinity}}',
+     b'{"metadata": {"a": "\\ud800"}}', b'{"metadata": {"a": "\\u0000"}}', b'{"metadata": {"\\u0000": 1}}',
+     b"[" * 100_000, b'{"a":' * 5_000 + b"1" + b"}" * 5_000, b"{}{}", b'{"maxFiles": ' + b"9" * 5000 + b"}",
+     b'{"a": "\x00"}', gzip.compress(b"{}"), "{}".encode("utf-16")],
+    ids=lambda body: repr(body[:20]),
+)  # fmt: skip
+def test_what_is_no_json_is_400(api, body):
+    response = api.call("POST", "", content=body)
+    assert response.status_code == 400, response.text
+    refusal = response.json()["error"]
+    assert {"code": refusal["code"], "reason": refusal["reason"]} == INVALID_JSON
+
+
+@pytest.mark.parametrize(
+    "number", [b"1e400", b"-1e400", b"123456789012345678901234567890", b"1e-400", b"0.1"]
+)
+def test_numbers_in_metadata_come_back_or_are_refused(api, number):
+    response = api.call("POST", "", content=b'{"metadata": {"n": ' + number + b"}}")
+    assert response.status_code in (201, 400, 422)
+    if response.status_code == 201:
+        assert api.show(response.json()["sessionId"])["metadata"]["n"] == json.loads(number)
+
+
+def test_the_content_type_is_not_checked(api):
+    response = api.call("POST", "", content=b"{}", headers={"Content-Type": "text/plain"})
+    assert response.status_code == 201
+
+
+def test_a_body_without_a_length_is_read(api):
+    def chunks():
+        yield b'{"maxFiles"'
+        yield b": 3}"
+
+    response = api.call("POST", "", content=chunks())
+    assert response.json()["maxFiles"] == 3
+
+
+def test_four_megabytes_of_json_are_read(api):
+    body = b'{"metadata": {}, "padding": "' + b"x" * 4_400_000 + b'"}'
+    assert api.call("POST", "", content=body).status_code == 201
+
+
+def test_duplicate_keys_are_the_last_one(api):
+    response = api.call("POST", "", content=b'{"maxFiles": 3, "maxFiles": 4}')
+    assert response.json()["maxFiles"] == 4
+
+
+def test_every_answer_has_a_request_id_of_ours_and_is_not_cached(api):
+    response = api.call("GET", f"/{new_id()}", headers={"X-Request-Id": "theirs"})
+    assert response.headers["X-Request-Id"] == UUID
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.json()["requestId"] == response.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("PUT", "", "POST, OPTIONS"),
+        ("GET", "", "POST, OPTIONS"),
+        ("POST", f"/{new_id()}", "GET, DELETE, HEAD, OPTIONS"),
+        ("GET", f"/{new_id()}/files", "POST, OPTIONS"),
+        ("GET", f"/{new_id()}/files/batch", "POST, OPTIONS"),
+        ("PATCH", f"/{new_id()}/files/{new_id()}", "DELETE, OPTIONS"),
+        ("DELETE", f"/{new_id()}/files/{new_id()}/parts", "GET, POST, HEAD, OPTIONS"),
+        ("GET", f"/{new_id()}/files/{new_id()}/complete", "POST, OPTIONS"),
+        ("POST", "/api/health", "GET, HEAD, OPTIONS"),
+        ("POST", "/api/openapi.json", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_other_methods_are_405(api, method, path, allow):
+    response = api.call(method, path)
+    assert response.status_code == 405
+    assert response.headers["Allow"] == allow
+    assert response.json()["error"] == error("METHOD_NOT_ALLOWED", "METHOD_NOT_ALLOWED")
+
+
+def test_head_is_get_without_a_body(api):
+    session = api.session()
+    response = api.call("HEAD", f"/{session}")
+    assert (response.status_code, response.content) == (200, b"")
+    assert int(response.headers["Content-Length"]) > 0
+
+
+def test_without_a_token_everything_is_401(http):
+    paths = ["", f"/{new_id()}", f"/{new_id()}/files", f"/{new_id()}/files/batch"]
+    for path in paths:
+        for method in ("POST", "GET"):
+            response = http.request(method, SESSIONS + path)
+            if response.status_code != 405:
+                assert response.status_code == 401
+                assert response.headers["WWW-Authenticate"] == "Bearer"
+                assert response.json() == {
+                    "error": error("UNAUTHORIZED", "TOKEN_MISSING"),
+                    "requestId": UUID,
+                }
+
+
+def test_health_and_openapi_need_no_token(http):
+    assert http.get("/api/health").json() == {"status": "ok", "database": "ok", "bucket": "ok"}
+    document = http.get("/api/openapi.json").json()
+    assert document["openapi"] == "3.1.0"
+    assert f"{SESSIONS}/{{sessionId}}/files/{{fileId}}/parts" in document["paths"]
+
+
+class TestCors:
+    ORIGIN = "https://app.example.com"
+
+    def test_a_preflight_of_a_known_origin(self, http):
+        headers = {"Origin": self.ORIGIN, "Access-Control-Request-Method": "POST"}
+        response = http.options(f"{SESSIONS}/{new_id()}/files", headers=headers)
+        assert (response.status_code, response.content) == (204, b"")
+        assert response.headers["Access-Control-Allow-Origin"] == self.ORIGIN
+        assert response.headers["Access-Control-Allow-Methods"] == "POST"
+        assert response.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type"
+        assert response.headers["Vary"] == "Origin"
+
+    def test_errors_too(self, http):
+        response = http.get(f"{SESSIONS}/{new_id()}", headers={"Origin": self.ORIGIN})
+        assert response.status_code == 401
+        assert response.headers["Access-Control-Allow-Origin"] == self.ORIGIN
+        assert "X-Request-Id" in response.headers["Access-Control-Expose-Headers"]
+
+    @pytest.mark.parametrize(
+        "origin", ["https://evil.example.com", "null", "https://app.example.com.evil.com", "x" * 5000]
+    )
+    def test_an_unknown_origin_gets_nothing(self, http, origin):
+        response = http.options(SESSIONS, headers={"Origin": origin})
+        assert not [name for name in response.headers if name.lower().startswith("access-control")]
+        assert response.headers["Vary"] == "Origin"
+
+
+@pytest.mark.parametrize(
+    "name", ["a\u202eb.pdf", "\U0001f3f0.pdf", "a" * 251 + ".pdf", "..", ".", "/", "\\", "'; DROP TABLE x;--"]
+)
+def test_odd_names_come_back_as_they_were(api, name):
+    session = api.session()
+    api.register(session, pdf(name))
+    assert api.show(session)["files"][0]["name"] == name
+
+
+def test_a_surrogate_is_no_json_in_a_batch_either(api):
+    body = b'{"files": [{"name": "\\ud800.pdf", "size": 1, "type": "application/pdf"}]}'
+    response = api.call("POST", f"/{api.session()}/files/batch", content=body)
+    assert (response.status_code, response.json()["error"]["reason"]) == (400, "INVALID_JSON")
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/nothing", f"{SESSIONS}/a/b/c", "/lib/config.py", "/vercel.json", "/.env"]
+)
+def test_other_paths_are_404(http, path):
+    assert http.get(path).status_code == 404
+
+
+def test_a_refusal_says_what_to_do(api):
+    assert api.refused("GET", f"/{new_id()}") == (404, {
+        "code": "NOT_FOUND", "reason": "SESSION_NOT_FOUND", "message": TEXT,
+    })  # fmt: skip

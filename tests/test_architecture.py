@@ -1,0 +1,95 @@
+"""The layout of the house: which way imports point, and what is in which room."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted([*(ROOT / "lib").rglob("*.py"), *(ROOT / "api").rglob("*.py"), *(ROOT / "db").rglob("*.py")])
+
+# Who may import what of ours; longest matching name counts.
+PURE = {"lib.errors": set(), "lib.parts": set(), "lib.presign": set()}
+ALLOWED = PURE | {
+    "lib.models": {"lib.parts"},
+    "lib.policy": {"lib.errors", "lib.config"},  # the settings as a type
+    "lib.config": {"lib.policy"},
+    "lib.rows": {"lib.models", "lib.parts"},
+    "lib.log": set(),
+    "lib.validation": {"lib.errors"},
+    "lib.openapi": {"lib.models", "lib.errors"},
+    "lib.auth": {"lib.config", "lib.errors", "lib.log"},
+    "lib.s3": {"lib.config", "lib.errors", "lib.parts", "lib.presign"},
+    "lib.store": {"lib.store", "lib.rows", "lib.parts", "lib.policy", "lib.errors"},
+    "lib.service": {"lib.service", "lib.store", "lib.s3", "lib.presign", "lib.parts", "lib.policy", "lib.rows",
+                    "lib.models", "lib.errors", "lib.config", "lib.log", "lib.validation"},
+    "lib.edge": {"lib.log", "lib.config", "lib.errors", "lib.models", "lib.validation"},
+    "lib.wiring": {"lib"},
+    "api": {"lib.wiring", "lib.edge", "lib.models", "lib.openapi"},
+    "db": {"db"},
+}  # fmt: skip
+OWNERS = {
+    "psycopg": ("lib.store", "db"), "psycopg_pool": ("lib.store",),
+    "boto3": ("lib.s3",), "botocore": ("lib.s3",), "jwt": ("lib.auth",),
+    "aws_lambda_powertools": ("lib.log",),
+}  # fmt: skip
+
+
+def module_of(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "no relative imports"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from names if node.module == "lib" else [node.module]
+
+
+def within(module, places):
+    return any(module == place or module.startswith(place + ".") for place in places)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_imports_point_one_way(path):
+    module = module_of(path)
+    room = max((name for name in ALLOWED if within(module, [name])), key=len, default=None)
+    for imported in imports_of(path):
+        if imported.split(".")[0] in ("lib", "api", "db", "dev", "tests"):
+            assert room is not None, f"{module} has no place in ALLOWED"
+            assert within(imported, ALLOWED[room]), f"{module} imports {imported}"
+        owners = OWNERS.get(imported.split(".")[0])
+        assert owners is None or within(module, owners), f"{module} imports {imported}"
+
+
+def test_every_handler_is_short_and_has_its_entry_in_vercel_json():
+    handlers = sorted((ROOT / "api").rglob("*.py"))
+    config = json.loads((ROOT / "vercel.json").read_text())
+    assert sorted(config["functions"]) == [path.relative_to(ROOT).as_posix() for path in handlers]
+    for path in handlers:
+        code = [line for line in path.read_text().splitlines() if line.strip()]
+        assert len(code) <= 18, f"{path.name} has {len(code)} lines"
+
+
+def test_functions_import_only_what_requirements_txt_has():
+    import sys
+
+    pinned = {line.split("==")[0].split("[")[0].lower() for line in
+              (ROOT / "requirements.txt").read_text().splitlines() if "==" in line}  # fmt: skip
+    names = {"jwt": "pyjwt", "psycopg_pool": "psycopg", "pydantic_core": "pydantic", "botocore": "boto3"}
+    for path in SOURCES:
+        for imported in imports_of(path):
+            top = imported.split(".")[0]
+            if top in sys.stdlib_module_names or top in ("lib", "db", "types_boto3_s3"):
+                continue
+            assert names.get(top, top).replace("_", "-") in pinned, f"{module_of(path)} imports {imported}"
+
+
+def test_modules_are_of_a_size_to_be_read():
+    for path in (ROOT / "lib").rglob("*.py"):
+        lines = len(path.read_text().splitlines())
+        assert lines <= 300, f"{module_of(path)} has {lines} lines: what wants a room of its own?"
