@@ -22,8 +22,8 @@ ALLOWED = PURE | {
     "lib.auth": {"lib.config", "lib.errors", "lib.log"},
     "lib.s3": {"lib.config", "lib.errors", "lib.parts", "lib.presign"},
     "lib.store": {"lib.store", "lib.rows", "lib.parts", "lib.policy", "lib.errors"},
-    "lib.service": {"lib.service", "lib.store", "lib.s3", "lib.presign", "lib.parts", "lib.policy", "lib.rows",
-                    "lib.models", "lib.errors", "lib.config", "lib.log", "lib.validation"},
+    "lib.service": {"lib.service", "lib.store", "lib.s3", "lib.presign", "lib.parts", "lib.policy",
+                    "lib.rows", "lib.models", "lib.errors", "lib.config", "lib.log", "lib.validation"},
     "lib.edge": {"lib.log", "lib.config", "lib.errors", "lib.models", "lib.validation"},
     "lib.wiring": {"lib"},
     "api": {"lib.wiring", "lib.edge", "lib.models", "lib.openapi"},
@@ -69,7 +69,7 @@ def test_imports_point_one_way(path):
 def test_every_handler_is_short_and_has_its_entry_in_vercel_json():
     handlers = sorted((ROOT / "api").rglob("*.py"))
     config = json.loads((ROOT / "vercel.json").read_text())
-    assert sorted(config["functions"]) == [path.relative_to(ROOT).as_posix() for path in handlers]
+    assert sorted(config["functions"]) == sorted(path.relative_to(ROOT).as_posix() for path in handlers)
     for path in handlers:
         code = [line for line in path.read_text().splitlines() if line.strip()]
         assert len(code) <= 18, f"{path.name} has {len(code)} lines"

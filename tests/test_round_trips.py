@@ -14,7 +14,7 @@ from tests.support.proxy import Proxy
 @pytest.fixture
 def proxy(env):
     url = urlsplit(env["DATABASE_URL"])
-    with Proxy(url.hostname, url.port) as proxy:
+    with Proxy(url.hostname, url.port, delay=0.02) as proxy:
         yield proxy
 
 
@@ -111,7 +111,6 @@ def test_ten_files_take_at_most_half_as_long_again_as_one_with_a_distant_databas
 
     store = urlsplit(env["S3_ENDPOINT_URL"])
     url = urlsplit(env["DATABASE_URL"])
-    proxy.delay = 0.02
     with Proxy(store.hostname, store.port, delay=0.02) as s3_proxy:
         api = in_process(
             DATABASE_URL=env["DATABASE_URL"].replace(f":{url.port}/", f":{proxy.port}/"),

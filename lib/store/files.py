@@ -7,7 +7,7 @@ from psycopg.rows import DictRow, class_row
 
 from lib.parts import StoredPart
 from lib.rows import FileRow, PartRow, SessionRow
-from lib.store.database import Connection, Database
+from lib.store.database import Connection, Database, transaction
 from lib.store.selects import SELECT_FILES, SELECT_SESSION, file_row, session_cursor
 
 SELECT_PARTS = """
@@ -60,6 +60,8 @@ USING unnest(%(ids)s::uuid[], %(upload_ids)s::text[]) AS gone (id, upload_id)
 WHERE f.id = gone.id AND f.upload_id IS NOT DISTINCT FROM gone.upload_id AND f.status <> 'completed'
 """
 
+SELECT_IDS = "SELECT id::text FROM upload_session_files WHERE id = ANY(%(ids)s::uuid[])"
+
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
@@ -86,7 +88,7 @@ class FileStore:
                 session = session_cursor(connection).execute(SELECT_SESSION, ids)
                 file = connection.execute(SELECT_FILES + "AND f.id = %(file_id)s", ids)
                 parts = connection.cursor(row_factory=class_row(PartRow)).execute(SELECT_PARTS, ids)
-                return session.fetchone(), file.fetchone(), parts.fetchall()
+            return session.fetchone(), file.fetchone(), parts.fetchall()
 
         session, file, parts = self._database.run(work)
         if session is None:
@@ -114,10 +116,10 @@ class FileStore:
         """
 
         def work(connection: Connection) -> bool:
-            with connection.pipeline(), connection.transaction():
+            with transaction(connection):
                 marked = connection.execute(COMPLETE_FILE, _identity(file) | {"etag": etag})
                 _store_listed(connection, file, parts, "completed")
-                return marked.fetchone() is not None
+            return marked.fetchone() is not None
 
         return self._database.run(work)
 
@@ -133,10 +135,10 @@ class FileStore:
         values = {"ids": [file.id for file in files], "upload_ids": [file.upload_id for file in files]}
 
         def work(connection: Connection) -> list[DictRow]:
-            with connection.pipeline(), connection.transaction():
+            with transaction(connection):
                 connection.execute(DELETE_FILES, values)
-                left = "SELECT id::text FROM upload_session_files WHERE id = ANY(%(ids)s::uuid[])"
-                return connection.execute(left, values).fetchall()
+                left = connection.execute(SELECT_IDS, values)
+            return left.fetchall()
 
         return {row["id"] for row in self._database.run(work)}
 

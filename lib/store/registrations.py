@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from psycopg import Cursor
 from psycopg.rows import DictRow
 
 from lib.rows import FileRow, SessionRow
-from lib.store.database import Connection, Database
+from lib.store.database import Connection, Database, transaction
 from lib.store.selects import SELECT_FILES, SELECT_SESSION, file_row, session_cursor
 
 SELECT_FOREIGN = """
@@ -103,7 +104,7 @@ class RegistrationStore:
         ids = {"session_id": session_id, "user_id": user_id, "file_ids": list(file_ids)}
 
         def work(connection: Connection) -> set[str] | None:
-            with connection.pipeline(), connection.transaction():
+            with transaction(connection):
                 # FOR UPDATE would make the inserts of parts wait, through their foreign keys.
                 session_rows = session_cursor(connection).execute(SELECT_SESSION + "FOR NO KEY UPDATE", ids)
                 # A statement of its own, so that its snapshot is taken when the lock is there.
@@ -113,9 +114,12 @@ class RegistrationStore:
                 if session is None:
                     return None
                 files = [file_row(row, self._stage) for row in file_rows.fetchall()]
-                return _write(
-                    connection, plan(session, files, {row["id"] for row in foreign_rows.fetchall()})
-                )
+                foreign_ids = {row["id"] for row in foreign_rows.fetchall()}
+                reservation = plan(session, files, foreign_ids)
+                inserted = _write(connection, reservation)
+            # Outside, where the answers have come with that of COMMIT: inside, each would be waited for.
+            written = {row["id"] for cursor in inserted for row in cursor.fetchall()}
+            return written | {file.id for file in reservation.restarted}
 
         return self._database.run(work)
 
@@ -143,10 +147,11 @@ class RegistrationStore:
         }
 
         def work(connection: Connection) -> list[DictRow]:
-            with connection.pipeline(), connection.transaction():
+            with transaction(connection):
                 for statement in (START_FILES, WITHDRAW_FILES, FAIL_FILES):
                     connection.execute(statement, values)
-                return connection.execute(SELECT_STATES, values).fetchall()
+                states = connection.execute(SELECT_STATES, values)
+            return states.fetchall()
 
         return _states(self._database.run(work))
 
@@ -156,8 +161,8 @@ class RegistrationStore:
         return _states(self._database.run(lambda c: c.execute(SELECT_STATES, values).fetchall()))
 
 
-def _write(connection: Connection, reservation: Reservation) -> set[str]:
-    """Write a reservation; a row whose id another session took in this very moment is not written."""
+def _write(connection: Connection, reservation: Reservation) -> list[Cursor[DictRow]]:
+    """Write a reservation; a row whose id another session took in this very moment is not in its cursor."""
     inserted = [
         connection.execute(INSERT_FILE, {name: getattr(file, name) for name in FileRow.__slots__})
         for file in reservation.new
@@ -166,7 +171,7 @@ def _write(connection: Connection, reservation: Reservation) -> set[str]:
     if restarted:
         connection.execute(FORGET_PARTS, {"restarted": restarted})
         connection.execute(RESTART_FILES, {"restarted": restarted})
-    return {row["id"] for cursor in inserted for row in cursor.fetchall()} | set(restarted)
+    return inserted
 
 
 def _states(rows: list[DictRow]) -> States:

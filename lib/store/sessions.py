@@ -6,7 +6,7 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from lib.rows import FileRow, SessionRow
-from lib.store.database import Connection, Database
+from lib.store.database import Connection, Database, transaction
 from lib.store.selects import SELECT_FILES, SELECT_SESSION, file_row, session_cursor
 
 LOCK_CREATION = "SELECT pg_advisory_xact_lock(hashtextextended('create session ' || %(user_id)s, 0))"
@@ -55,7 +55,7 @@ class SessionStore:
         }
 
         def work(connection: Connection) -> datetime | None:
-            with connection.pipeline(), connection.transaction():
+            with transaction(connection):
                 if daily_limit is not None:
                     # One creation a user at a time, or parallel calls would all find the same free place.
                     connection.execute(LOCK_CREATION, values)
@@ -75,7 +75,7 @@ class SessionStore:
             with connection.pipeline():
                 session = session_cursor(connection).execute(SELECT_SESSION, ids)
                 files = connection.execute(SELECT_FILES + "ORDER BY f.registered", ids)
-                return session.fetchone(), files.fetchall()
+            return session.fetchone(), files.fetchall()
 
         session, rows = self._database.run(work)
         return None if session is None else (session, [file_row(row, self._stage) for row in rows])
@@ -85,10 +85,10 @@ class SessionStore:
         ids = {"session_id": session_id, "user_id": user_id}
 
         def work(connection: Connection) -> tuple[DictRow | None, list[DictRow]]:
-            with connection.pipeline(), connection.transaction():
+            with transaction(connection):
                 cancelled = connection.execute(CANCEL_SESSION, ids)
                 files = connection.execute(SELECT_FILES + "AND f.status <> 'completed'", ids)
-                return cancelled.fetchone(), files.fetchall()
+            return cancelled.fetchone(), files.fetchall()
 
         cancelled, rows = self._database.run(work)
         return [file_row(row, self._stage) for row in rows] if cancelled else None

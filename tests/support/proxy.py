@@ -1,7 +1,7 @@
-"""A TCP proxy that counts round trips, slows them down, and cuts connections."""
+"""A TCP proxy that counts round trips, adds to their time, and cuts connections."""
 
 import contextlib
-import selectors
+import queue
 import socket
 import threading
 import time
@@ -10,12 +10,14 @@ import time
 class Proxy:
     """Forwards a port to another; a context manager.
 
-    A round trip is a turn: the client speaks after the server did. A pipeline of ten statements is one.
+    `delay` is what it adds to each round trip, half of it each way. A turn is a round trip that somebody
+    waits for: the client speaks after the server's words have reached it. A pipeline of ten statements is
+    one turn, as long as the delay is longer than it takes to write them.
     """
 
     def __init__(self, host, port, delay=0.0):
         self.target = (host, port)
-        self.delay = delay  # seconds, for each turn
+        self.delay = delay  # seconds
         self.turns = 0
         self.open = 0
         self.silent = False
@@ -38,8 +40,7 @@ class Proxy:
         """Break every connection."""
         with self._lock:
             for one in list(self._connections):
-                with contextlib.suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
+                _shut(one)
 
     def _accept(self):
         while True:
@@ -52,6 +53,7 @@ class Proxy:
     def _serve(self, client):
         try:
             server = socket.create_connection(self.target, timeout=5)
+            server.settimeout(None)
         except OSError:
             client.close()
             return
@@ -60,32 +62,70 @@ class Proxy:
         with self._lock:
             self._connections |= {client, server}
             self.open += 1
-        try:
-            self._forward(client, server)
-        except OSError:
-            pass
-        finally:
-            with self._lock:
-                self._connections -= {client, server}
-                self.open -= 1
-            client.close()
-            server.close()
+        client_may_turn = threading.Event()
+        client_may_turn.set()
+        ways = [
+            _Way(self, client, server, on_read=lambda: self._spoke(client_may_turn)),
+            _Way(self, server, client, on_written=client_may_turn.set),
+        ]
+        for way in ways:
+            way.join()
+        with self._lock:
+            self._connections -= {client, server}
+            self.open -= 1
+        client.close()
+        server.close()
 
-    def _forward(self, client, server):
-        selector = selectors.DefaultSelector()
-        selector.register(client, selectors.EVENT_READ, server)
-        selector.register(server, selectors.EVENT_READ, client)
-        server_spoke_last = True
+    def _spoke(self, client_may_turn):
+        if client_may_turn.is_set():
+            client_may_turn.clear()
+            with self._lock:
+                self.turns += 1
+
+
+class _Way:
+    """One direction: what is read is written again half a delay later."""
+
+    def __init__(self, proxy, source, sink, on_read=lambda: None, on_written=lambda: None):
+        self._proxy, self._source, self._sink = proxy, source, sink
+        self._on_read, self._on_written = on_read, on_written
+        self._under_way = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=target, daemon=True) for target in (self._read, self._write)]
+        for thread in self._threads:
+            thread.start()
+
+    def join(self):
+        for thread in self._threads:
+            thread.join()
+
+    def _read(self):
+        data = b"to begin with"
+        while data:
+            try:
+                data = self._source.recv(1 << 18)
+            except OSError:
+                data = b""
+            if data:
+                self._on_read()
+            self._under_way.put((time.monotonic() + self._proxy.delay / 2, data))
+
+    def _write(self):
         while True:
-            for key, _ in selector.select():
-                data = key.fileobj.recv(1 << 18)
+            due, data = self._under_way.get()
+            time.sleep(max(0, due - time.monotonic()))
+            while self._proxy.silent:
+                time.sleep(0.02)
+            try:
                 if not data:
-                    return
-                if key.fileobj is client and server_spoke_last:
-                    with self._lock:
-                        self.turns += 1
-                    time.sleep(self.delay)
-                server_spoke_last = key.fileobj is server
-                while self.silent:
-                    time.sleep(0.02)
-                key.data.sendall(data)
+                    break
+                self._sink.sendall(data)
+            except OSError:
+                break
+            self._on_written()
+        for one in (self._source, self._sink):
+            _shut(one)
+
+
+def _shut(one):
+    with contextlib.suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
