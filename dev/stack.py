@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -94,22 +95,6 @@ class Stack:
     def database_url(self) -> str:
         """Where PostgreSQL is."""
         return f"postgresql://postgres:{self._state['password']}@127.0.0.1:{self._state['pg_port']}/postgres"
-
-    def s3_client(self) -> Any:
-        """A client of the store, for those who look past the API."""
-        env = self.env()
-        return boto3.client(
-            "s3",
-            endpoint_url=env["S3_ENDPOINT_URL"],
-            aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-            region_name=env["S3_REGION"],
-            config=Config(
-                s3={"addressing_style": "path"},
-                retries={"max_attempts": 1},
-                request_checksum_calculation="when_required",
-            ),
-        )
 
     def crashed(self) -> str | None:
         """What has exited by itself, and where its log is."""
@@ -212,7 +197,7 @@ class Stack:
 
     def _bucket_works(self) -> None:
         """The port opens before writes work, so only a write shows that it is ready."""
-        client = self.s3_client()
+        client = store_client(self.env())
         with suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
             client.create_bucket(Bucket=BUCKET)
         client.put_object(Bucket=BUCKET, Key=".ready", Body=b"1")
@@ -227,7 +212,7 @@ class Stack:
             "MaxAgeSeconds": 600,
         }
         with suppress(ClientError):
-            self.s3_client().put_bucket_cors(Bucket=BUCKET, CORSConfiguration={"CORSRules": [rule]})
+            store_client(self.env()).put_bucket_cors(Bucket=BUCKET, CORSConfiguration={"CORSRules": [rule]})
 
     # --- State
 
@@ -253,6 +238,22 @@ class Stack:
         ports = [self._state.get("pg_port"), *self._state.get("weed_ports", [])]
         if None in ports or not are_free(ports):
             self._state["pg_port"], *self._state["weed_ports"] = free_ports(1 + len(WEED_PORTS))
+
+
+def store_client(env: Mapping[str, str]) -> Any:
+    """A client of the store of an environment, for those who look past the API."""
+    return boto3.client(
+        "s3",
+        endpoint_url=env["S3_ENDPOINT_URL"],
+        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
+        region_name=env["S3_REGION"],
+        config=Config(
+            s3={"addressing_style": "path"},
+            retries={"max_attempts": 1},
+            request_checksum_calculation="when_required",
+        ),
+    )
 
 
 def _postgres_binaries() -> Path:

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from db.migrate import migrate
-from dev.stack import Stack
+from dev.stack import Stack, store_client
 from lib import wiring
 from tests.support.client import Client
 
@@ -28,9 +28,21 @@ def stack(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def env(stack):
+def database_env():
+    """What a database other than the embedded one puts over the stack's settings."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def store_env():
+    """What a store other than the embedded one puts over the stack's settings."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def env(stack, database_env, store_env):
     """The environment of a deployment on the stack, with tokens signed by a secret."""
-    return stack.env() | {"AUTH_JWT_SECRET": SECRET, "RATE_LIMIT_BYPASS": "true"}
+    return stack.env() | database_env | store_env | {"AUTH_JWT_SECRET": SECRET, "RATE_LIMIT_BYPASS": "true"}
 
 
 @pytest.fixture
@@ -41,9 +53,9 @@ def db(env):
 
 
 @pytest.fixture
-def s3(stack):
+def s3(env):
     """A client of the store that looks past the API."""
-    return stack.s3_client()
+    return store_client(env)
 
 
 def token_for(user, **claims):
