@@ -17,6 +17,10 @@ from tests.support.client import Client
 SECRET = "the-secret-of-the-tests-has-32-bytes-or-more"
 
 
+def pytest_addoption(parser):
+    parser.addoption("--store", choices=["seaweedfs", "localstack"], default="seaweedfs", help="the S3 store")
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
     """The embedded database and store, migrated."""
@@ -34,9 +38,16 @@ def database_env():
 
 
 @pytest.fixture(scope="session")
-def store_env():
+def store_env(pytestconfig):
     """What a store other than the embedded one puts over the stack's settings."""
-    return {}
+    if pytestconfig.getoption("store") == "seaweedfs":
+        yield {}
+        return
+    from tests.support.localstack import LocalStack
+
+    with LocalStack("s3") as localstack:
+        localstack.create_bucket()
+        yield localstack.env()
 
 
 @pytest.fixture(scope="session")
