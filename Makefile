@@ -20,9 +20,12 @@ test-localstack: $(STAMP) ## The scenarios on LocalStack, in an environment of i
 	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
 	$(PY) -m pytest --store=localstack tests/scenarios tests/test_faults.py tests/test_store_differences.py
 
-.PHONY: http
+.PHONY: http proof
 http: $(STAMP) ## The requests of __http__/ against `make run`, or a stack of their own where it does not run
 	@$(PY) -m tests.http_files
+
+proof: $(STAMP) ## Write docs/proof.md from real requests, responses and rows
+	@$(PY) -m tests.proof
 
 lint: $(STAMP) ## ruff
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .
