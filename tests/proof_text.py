@@ -16,7 +16,7 @@ nothing as long as the page is true. Credentials and signatures are redacted, th
 | Happy path requests with responses | PU-HP-001, BR-HP-001, BR-HP-002, UR-HP-001, UR-HP-002 |
 | Partial failure of a batch, with specific errors | [AC-24](#ac-24-batch-file-registration), BR-HP-002 |
 | Errors: batch size, missing parts, expired URL | BR-ERR-001, UR-ERR-001, PU-ERR-001 |
-| Queries of `upload_session_parts` | [AC-25](#ac-25-upload-resume), [table](#the-table-upload_session_parts) |
+| Rows of `upload_session_parts` | [AC-25](#ac-25-upload-resume), [table](#the-table-upload_session_parts) |
 | Presigned URLs: structure, headers, TTL | [AC-19](#ac-19-presigned-url-batch-generation) |
 | Resume: query parts → upload missing → complete | [AC-25](#ac-25-upload-resume) |
 
