@@ -130,7 +130,7 @@ def _serve(port: int, stack: Stack | None) -> None:
         server.start()
         print(f"The API is at {env['API_URL']}. Ctrl-C stops it. Paste one of these next:\n", flush=True)
         print(f"  curl -s -X POST {env['API_URL']}/api/mocs/uploads/sessions -d '{{}}'")
-        print("  make upload FILE=README.pdf   # in another terminal; any PDF, image or CSV")
+        print("  make upload   # in another terminal; a sample of 32 MB, or FILE=manual.pdf")
         print(f"  open {env['API_URL']}/        # the upload page", flush=True)
         _watch(server, stack)
     finally:
