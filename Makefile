@@ -37,6 +37,9 @@ seed: $(STAMP) ## Load the story's test data into the running stack's database
 	set -a && . ./.dev/env && set +a && $(PY) -m db.seed
 
 clean: ## Remove the environment and the local data
+	@# As root, the database may live outside of the checkout: see dev/stack.py
+	@test ! -f .dev/state.json || \
+	  rm -rf "/var/tmp/upload-sessions-$$(sed -n 's/.*"marker": "\([0-9a-f]*\)".*/\1/p' .dev/state.json)"
 	rm -rf .venv .dev
 
 # The first Python of at least 3.11 that really runs: a version manager's shim may be there and refuse.

@@ -164,7 +164,8 @@ class Stack:
 
     def remove(self) -> None:
         """Delete the data, of a stack that is stopped."""
-        shutil.rmtree(Path("/var/tmp") / f"upload-sessions-{self._state['marker']}", ignore_errors=True)  # noqa: S108
+        shelter = Path("/var/tmp") / f"upload-sessions-{self._load_state()['marker']}"  # noqa: S108
+        shutil.rmtree(shelter, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- SeaweedFS

@@ -14,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from dev.stack import Stack
 from tests.support.servers import KEPT, wait_for
 
 ROOT = Path(__file__).parent.parent
@@ -71,7 +72,16 @@ class Run:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return copy_of_the_project(tmp_path_factory.mktemp("project"))
+    folder = copy_of_the_project(tmp_path_factory.mktemp("project"))
+    yield folder
+    Stack(folder / ".dev").remove()
+
+
+@pytest.fixture
+def another(tmp_path):
+    """Another copy."""
+    yield copy_of_the_project(tmp_path)
+    Stack(tmp_path / ".dev").remove()
 
 
 @pytest.fixture
@@ -183,11 +193,11 @@ def test_a_port_that_is_none_is_a_sentence(start, port):
     assert run.process.returncode == 1
 
 
-def test_servers_of_ones_own_are_used_and_written_down(start, tmp_path):
+def test_servers_of_ones_own_are_used_and_written_down(start, another):
     settings = start().wait().settings()
     own = {name: settings[name] for name in ("DATABASE_URL", "S3_ENDPOINT_URL", "S3_REGION", "MOC_BUCKET",
                                              "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}  # fmt: skip
-    other = Run(copy_of_the_project(tmp_path), **own).wait()
+    other = Run(another, **own).wait()
     assert other.children().keys() == {"dev.server"}
     assert other.settings().items() >= own.items()
     other.process.terminate()
@@ -214,11 +224,11 @@ def test_a_port_in_use_is_a_sentence(start):
     assert run.process.returncode == 1
 
 
-def test_the_same_checkout_twice_is_a_sentence_and_another_copy_runs_beside(start, tmp_path):
+def test_the_same_checkout_twice_is_a_sentence_and_another_copy_runs_beside(start, another):
     start().wait()
     second = start()
     assert second.end().startswith("Another process uses ")
-    other = Run(copy_of_the_project(tmp_path)).wait()
+    other = Run(another).wait()
     other.process.terminate()
     other.end()
     assert other.process.returncode == 0
