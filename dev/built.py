@@ -30,6 +30,7 @@ class Answer:
     """What a function answered."""
 
     status: int
+    reason: str
     headers: list[tuple[str, str]]
     body: bytes
 
@@ -100,7 +101,7 @@ class Instance:
         with contextlib.closing(connection):
             connection.request(method, target, body, {**headers, **INTERNAL})
             response = connection.getresponse()
-            return Answer(response.status, response.getheaders(), response.read())
+            return Answer(response.status, response.reason, response.getheaders(), response.read())
 
     def _listen(self, listener: socket.socket, began: float) -> None:
         """Take the runtime's messages: JSON documents, each ended by a zero byte."""
