@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import shutil
@@ -19,8 +20,7 @@ from dev import vercel
 from dev.processes import Child, StackError
 
 FROM_US = ("PATH", "LANG", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "TMPDIR")
-# The platform adds these to every request; its runtime answers none without them.
-INTERNAL = {"x-vercel-internal-invocation-id": "local", "x-vercel-internal-request-id": "1"}
+BACKLOG = 4  # the runtime's socket takes one more, and breaks the connections beyond that
 START_SECONDS = 60
 REQUEST_SECONDS = 120
 
@@ -49,6 +49,9 @@ class Instance:
         self._own_env = env
         self._process = Child(folder.stem, log)
         self._ready = threading.Event()
+        self._untaken: set[int] = set()
+        self._may_come = threading.Semaphore(BACKLOG)
+        self._numbers = itertools.count(1)
         self.started: dict[str, Any] = {}
         self.wall_ms = 0.0
 
@@ -98,10 +101,27 @@ class Instance:
         connection = http.client.HTTPConnection(
             "127.0.0.1", self.started["httpPort"], timeout=REQUEST_SECONDS
         )
-        with contextlib.closing(connection):
-            connection.request(method, target, body, {**headers, **INTERNAL})
-            response = connection.getresponse()
-            return Answer(response.status, response.reason, response.getheaders(), response.read())
+        number = next(self._numbers)
+        # The platform adds these to every request; its runtime answers none without them.
+        internal = {
+            "x-vercel-internal-invocation-id": "local",
+            "x-vercel-internal-request-id": str(number),
+        }
+        self._may_come.acquire()
+        self._untaken.add(number)
+        try:
+            with contextlib.closing(connection):
+                connection.request(method, target, body, {**headers, **internal})
+                response = connection.getresponse()
+                return Answer(response.status, response.reason, response.getheaders(), response.read())
+        finally:
+            self._taken(number)
+
+    def _taken(self, number: int) -> None:
+        """Let the next request come, once this one is being worked on."""
+        with contextlib.suppress(KeyError):
+            self._untaken.remove(number)
+            self._may_come.release()
 
     def _listen(self, listener: socket.socket, began: float) -> None:
         """Take the runtime's messages: JSON documents, each ended by a zero byte."""
@@ -124,6 +144,8 @@ class Instance:
         elif message["type"] == "unrecoverable-error":
             log.write(payload["message"] + "\n")
             self._ready.set()
+        elif message["type"] == "handler-started":
+            self._taken(int(payload["context"]["requestId"]))
         elif message["type"] == "log":
             log.write(base64.b64decode(payload["message"]).decode(errors="replace").rstrip("\n") + "\n")
 

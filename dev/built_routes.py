@@ -8,7 +8,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from dev.routing import decoded
 
 Route = dict[str, Any]
 
@@ -75,11 +77,6 @@ class BuiltRoutes:
             if candidate in self._files:
                 return Hit(candidate, query, is_function=False)
         return None
-
-
-def decoded(path: str) -> str:
-    """A path as a name of a file: an encoded slash stays encoded, and separates nothing."""
-    return unquote(re.sub("%2f", "%252F", path, flags=re.IGNORECASE))
 
 
 def _filled(destination: str, match: re.Match[str]) -> str:

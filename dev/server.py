@@ -41,7 +41,10 @@ class Server:
         if int(environ.get("CONTENT_LENGTH") or 0) > MAX_BODY_SIZE:
             return _text(start_response, "413 Content Too Large", "FUNCTION_PAYLOAD_TOO_LARGE\n")
         try:
-            return self.function(target.path)({**environ, "QUERY_STRING": target.query}, start_response)
+            # Vercel's runtime does not decode the path.
+            seen = {**environ, "PATH_INFO": path, "QUERY_STRING": target.query}
+            answer: Iterable[bytes] = self.function(target.path)(seen, start_response)
+            return answer
         except Exception:
             logger.exception("%s failed", target.path.name)
             return _text(start_response, "500 Internal Server Error", "FUNCTION_INVOCATION_FAILED\n")
