@@ -14,7 +14,6 @@ ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".dev" / "vercel"
 CLI_VERSION = "64.0.2"
 PYTHON_VERSION = "3.12"  # the first line of .python-version
-RUNTIME = "vercel-runtime==0.23.2"  # what this CLI puts into every function
 
 
 def cli() -> str:

@@ -1,4 +1,7 @@
-"""`make build`: the real `vercel build`, in a copy of the tree; nothing is left in the tree itself."""
+"""`make build`: the real `vercel build`, in a copy of the tree; nothing is left in the tree itself.
+
+With `--if-changed` the last build is kept where it is one of these very sources.
+"""
 
 import hashlib
 import shutil
@@ -13,7 +16,8 @@ TREE = vercel.HOME / "tree"
 OUTPUT = TREE / ".vercel" / "output"
 STAMP = vercel.HOME / "built"
 # What the result depends on: an edit of anything else is no reason to build anew.
-SOURCES = ("api", "lib", "public", "vercel.json", "requirements.txt", ".python-version", "dev/vercel*.py")
+SOURCES = ("api", "lib", "public", "vercel.json", "requirements.txt", ".python-version", "pyproject.toml",
+           "deploy/vercel_install.py", "dev/vercel*.py")  # fmt: skip
 PLANTED = "PLANTED_SECRET=must-stay-out-of-every-bundle\n"
 
 
@@ -24,10 +28,6 @@ def build() -> Path:
     _fresh_tree()
     (TREE / ".env").write_text(PLANTED)  # .gitignore means nothing to the CLI
     (TREE / "lib" / ".env").write_text(PLANTED)
-    with (TREE / "requirements.txt").open("a") as requirements:
-        # The CLI installs its runtime anew for each function, while it may still be copying that of the
-        # last one. Where it is a requirement like any other, it stays.
-        requirements.write(f"\n{vercel.RUNTIME}\n")
     vercel.run(command, TREE, vercel.cli_env(), "vercel build failed")
     STAMP.write_text(_stamp())
     return OUTPUT
@@ -70,7 +70,7 @@ def main() -> int:
     """Build, and say how long it took."""
     started = time.monotonic()
     try:
-        output = build()
+        output = ensure_built() if "--if-changed" in sys.argv else build()
     except StackError as error:
         print(error, file=sys.stderr)
         return 1
