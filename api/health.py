@@ -1,9 +1,9 @@
 """GET /api/health: whether the database and the bucket can be reached."""
 
 from lib.edge import Call, Endpoint, Response
-from lib.wiring import Application, application
+from lib.wiring import Application, get_application
 
-app = Endpoint("/api/health", application, public=True)
+app = Endpoint("/api/health", get_application, public=True)
 
 
 @app.on("GET")

@@ -40,14 +40,14 @@ def module_of(path):
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imports_of(path):
+def imports_of(path, whole_names=False):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "no relative imports"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-            yield from names if node.module == "lib" else [node.module]
+            yield from names if node.module == "lib" or whole_names else [node.module]
 
 
 def within(module, places):
@@ -73,6 +73,15 @@ def test_every_handler_is_short_and_has_its_entry_in_vercel_json():
     for path in handlers:
         code = [line for line in path.read_text().splitlines() if line.strip()]
         assert len(code) <= 18, f"{path.name} has {len(code)} lines"
+
+
+def test_vercel_finds_one_application_in_each_handler():
+    """It takes the first of these names that a module has, an imported one too, and calls that."""
+    for path in sorted((ROOT / "api").rglob("*.py")):
+        names = [name.id for node in ast.parse(path.read_text()).body if isinstance(node, ast.Assign)
+                 for name in node.targets]  # fmt: skip
+        names += [name.rpartition(".")[2] for name in imports_of(path, whole_names=True)]
+        assert [name for name in names if name in ("app", "application", "handler")] == ["app"], path
 
 
 def test_functions_import_only_what_requirements_txt_has():
