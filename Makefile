@@ -15,6 +15,18 @@ run: $(STAMP) ## The API on http://localhost:3000 (PORT=…), with an embedded d
 test: $(STAMP) ## All tests, on a database and a store of their own
 	$(PY) -m pytest
 
+.PHONY: test-localstack
+test-localstack: $(STAMP) ## The scenarios on LocalStack, in an environment of its own, instead of SeaweedFS
+	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
+	$(PY) -m pytest --store=localstack tests/scenarios tests/test_faults.py tests/test_store_differences.py
+
+.PHONY: http proof
+http: $(STAMP) ## The requests of __http__/ against `make run`, or a stack of their own where it does not run
+	@$(PY) -m tests.http_files
+
+proof: $(STAMP) ## Write docs/proof.md from real requests, responses and rows
+	@$(PY) -m tests.proof
+
 lint: $(STAMP) ## ruff
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .
 

@@ -21,6 +21,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--server", choices=["local", "vercel"], default="local", help="what serves the scenarios"
     )
+    parser.addoption("--store", choices=["seaweedfs", "localstack"], default="seaweedfs", help="the S3 store")
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +41,16 @@ def database_env():
 
 
 @pytest.fixture(scope="session")
-def store_env():
+def store_env(pytestconfig):
     """What a store other than the embedded one puts over the stack's settings."""
-    return {}
+    if pytestconfig.getoption("store") == "seaweedfs":
+        yield {}
+        return
+    from tests.support.localstack import LocalStack
+
+    with LocalStack("s3") as localstack:
+        localstack.create_bucket()
+        yield localstack.env()
 
 
 @pytest.fixture(scope="session")
