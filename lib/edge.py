@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel
 
-from lib import log
+from lib import budget, log
 from lib.config import Settings, SettingsError
 from lib.errors import ApiError, Reason
 from lib.models import canonical_uuid
@@ -140,16 +140,18 @@ class Endpoint(Generic[App]):
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, whatever happens; every answer bears its request id."""
         started, request_id = time.perf_counter(), str(uuid.uuid4())
-        token = log.current_request_id.set(request_id)
+        token, used = log.current_request_id.set(request_id), budget.start()
         line: dict[str, Any] = {"method": environ["REQUEST_METHOD"], "route": self.path}
         try:
             response = self._response(environ, line)
             content = response.content()
+            line |= _ids_in(response.body)
         except Exception as error:
             response = _failure(error, request_id, line)
             content = response.content()
         milliseconds = round((time.perf_counter() - started) * 1000, 1)
-        log.info("request", status=response.status, duration_ms=milliseconds, **line)
+        counts = {"sql_round_trips": used.sql_round_trips, "s3_calls": used.s3_calls}
+        log.info("request", status=response.status, duration_ms=milliseconds, **counts, **line)
         log.current_request_id.reset(token)
         headers = response.headers | self._cors(environ) | _standard_headers(content, request_id)
         start_response(f"{response.status} {HTTPStatus(response.status).phrase}", list(headers.items()))
@@ -209,6 +211,13 @@ class Endpoint(Generic[App]):
 
 EXPOSED_HEADERS = "X-Request-Id, Retry-After, WWW-Authenticate, Allow"
 UNKNOWN = {"sessionId": Reason.SESSION_NOT_FOUND, "fileId": Reason.FILE_NOT_FOUND}
+
+
+def _ids_in(body: object) -> dict[str, Any]:
+    """The ids that a response gives to what it made, for the log."""
+    made = {name: getattr(body, name, None) for name in ("session_id", "file_id")}
+    files = [result.file_id for result in getattr(body, "results", ()) if result.file_id]
+    return {name: id_ for name, id_ in made.items() if id_} | ({"file_ids": files} if files else {})
 
 
 def _standard_headers(content: bytes, request_id: str) -> dict[str, str]:

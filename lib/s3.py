@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from lib import budget
 from lib.config import Settings
 from lib.errors import ApiError, Reason
 from lib.parts import StoredPart
@@ -166,7 +167,7 @@ class S3:
 def _make_client(session: "Session", settings: Settings) -> "S3Client":
     from botocore.config import Config
 
-    return session.client(
+    client = session.client(
         "s3",
         endpoint_url=settings.s3_endpoint_url,
         config=Config(
@@ -184,6 +185,16 @@ def _make_client(session: "Session", settings: Settings) -> "S3Client":
             response_checksum_validation="when_required",
         ),
     )
+    client.meta.events.register("before-send.s3", _before_each_attempt)
+    return client
+
+
+def _before_each_attempt(**_: Any) -> None:
+    """Count a request to S3, and refuse it where its caller has waited for long enough."""
+    request_budget = budget.current()
+    if request_budget.seconds_left() <= 0:
+        raise _unavailable()
+    request_budget.count_s3_call()
 
 
 class _NotFoundError(Exception):
