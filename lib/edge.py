@@ -193,7 +193,7 @@ class Endpoint(Generic[App]):
         """CORS headers (https://fetch.spec.whatwg.org/#http-cors-protocol) for origins that are let in."""
         try:
             allowed = self._runtime().settings.origins
-        except SettingsError:
+        except Exception:  # it cannot be built, and is logged already: this answer must go out all the same
             return {}
         origin = environ.get("HTTP_ORIGIN", "")
         headers = {"Vary": "Origin"} if allowed else {}
@@ -230,8 +230,8 @@ def _standard_headers(content: bytes, request_id: str) -> dict[str, str]:
 def _body_of(environ: Environ) -> bytes:
     """The request's body; raises `ApiError` `BODY_TOO_LARGE`."""
     declared = environ.get("CONTENT_LENGTH") or ""
-    if declared.isdigit():
-        length = min(int(declared), MAX_BODY_SIZE + 1)
+    if declared.isascii() and declared.isdigit():
+        length = min(int(declared[:20]), MAX_BODY_SIZE + 1)  # int() refuses thousands of digits
     else:
         # A server that knows where a chunked body ends says so; with others there is nothing to read.
         length = MAX_BODY_SIZE + 1 if environ.get("wsgi.input_terminated") else 0
@@ -248,7 +248,7 @@ def _failure(error: Exception, request_id: str, line: dict[str, Any]) -> Respons
     elif not isinstance(error, ApiError):
         log.error("unexpected failure")
     elif error.status >= 500:
-        log.error("failure", reason=error.reason.name)
+        log.refused("failure", error)
     if not isinstance(error, ApiError):
         error = ApiError(Reason.INTERNAL_ERROR)
     line["reason"] = error.reason.name

@@ -16,7 +16,7 @@ ALLOWED = PURE | {
     "lib.policy": {"lib.errors", "lib.config"},  # the settings as a type
     "lib.config": {"lib.policy"},
     "lib.rows": {"lib.models", "lib.parts"},
-    "lib.log": set(),
+    "lib.log": {"lib.errors"},
     "lib.validation": {"lib.errors"},
     "lib.openapi": {"lib.models", "lib.errors"},
     "lib.auth": {"lib.config", "lib.errors", "lib.log"},

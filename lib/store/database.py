@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
+import psycopg.conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg.waiting import WAIT_R
 from psycopg_pool import ConnectionPool
@@ -75,6 +76,11 @@ class Database:
     """
 
     def __init__(self, conninfo: str, *, max_size: int = 10) -> None:
+        try:
+            psycopg.conninfo.conninfo_to_dict(conninfo)
+        except psycopg.ProgrammingError:
+            # Not chained: libpq quotes what it cannot read, the password and all.
+            raise ValueError("must be a PostgreSQL connection URI: postgresql://…") from None
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             conninfo,
             connection_class=Connection,
