@@ -98,7 +98,7 @@ class Database:
             timeout=5,
             reconnect_timeout=2,
             max_idle=120,
-            check=_check_when_idle,
+            check=self._check_when_idle,
             open=True,
         )
 
@@ -136,18 +136,34 @@ class Database:
             connection.last_used = time.time()
             return result
 
+    def _check_when_idle(self, connection: Connection) -> None:
+        """Ask a connection that was idle for long whether it lives; one just used is not worth a round trip.
+
+        Where one has died, all that were idle with it go: to ask each of them would take too long.
+        """
+        if connection.last_used and time.time() - connection.last_used > IDLE_CHECK_SECONDS:
+            connection.patience = CHECK_SECONDS
+            try:
+                ConnectionPool.check_connection(connection)
+            except FAILURES:
+                self._pool.drain()
+                raise
+            connection.patience = MAX_WAIT_SECONDS
+
 
 @contextmanager
-def transaction(connection: Connection) -> Iterator[None]:
+def transaction(connection: Connection) -> Iterator[psycopg.Pipeline]:
     """A pipelined transaction: BEGIN travels with the first statement, COMMIT with the last.
 
     psycopg's own `transaction()` waits for the server after each of them: a round trip more at either end.
+    Who needs an answer in between calls `sync` of what this yields: PostgreSQL counts the time that a
+    transaction is idle only from there.
     """
     try:
-        with connection.pipeline():
+        with connection.pipeline() as pipeline:
             connection.execute("BEGIN")
             connection.execute(SET_TIMEOUTS)
-            yield
+            yield pipeline
             connection.execute("COMMIT")
     except BaseException:
         if not connection.closed:
@@ -157,11 +173,3 @@ def transaction(connection: Connection) -> Iterator[None]:
 
 class _ConnectionLostError(Exception):
     """The connection died under the work; whether the work was done cannot be known."""
-
-
-def _check_when_idle(connection: Connection) -> None:
-    """Ask a connection that was idle for long whether it lives; one just used is not worth a round trip."""
-    if connection.last_used and time.time() - connection.last_used > IDLE_CHECK_SECONDS:
-        connection.patience = CHECK_SECONDS
-        ConnectionPool.check_connection(connection)
-        connection.patience = MAX_WAIT_SECONDS

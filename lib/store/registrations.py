@@ -107,12 +107,13 @@ class RegistrationStore:
         ids = {"session_id": session_id, "user_id": user_id, "file_ids": list(file_ids)}
 
         def work(connection: Connection) -> set[str] | None:
-            with transaction(connection):
+            with transaction(connection) as pipeline:
                 # FOR UPDATE would make the inserts of parts wait, through their foreign keys.
                 session_rows = session_cursor(connection).execute(SELECT_SESSION + "FOR NO KEY UPDATE", ids)
                 # A statement of its own, so that its snapshot is taken when the lock is there.
                 file_rows = connection.execute(SELECT_FILES + "ORDER BY f.registered", ids)
                 foreign_rows = connection.execute(SELECT_FOREIGN, ids)
+                pipeline.sync()
                 session = session_rows.fetchone()
                 if session is None:
                     return None
