@@ -2,13 +2,41 @@
 
 import io
 import json
+from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
-from lib import log
+from dev.server import Server
+from lib import log, wiring
+from tests.conftest import token_for
+from tests.support.client import Client
 from tests.support.http_faults import StoreProxy
 from tests.support.proxy import Proxy
+
+
+@pytest.fixture(scope="session")
+def sound(env):
+    """One application that many tests share: to build one takes longer than most of them."""
+    application = wiring.build(env)
+    yield application
+    application.close()
+
+
+@pytest.fixture(scope="session")
+def in_this_process():
+    """HTTP to whichever application is in use."""
+    server = Server(Path(__file__).parent.parent.parent)
+    return httpx.Client(transport=httpx.WSGITransport(app=server), base_url="http://testserver")
+
+
+@pytest.fixture
+def shared_api(sound, in_this_process, user):
+    """A client of the shared application."""
+    wiring.use(sound)
+    yield Client(in_this_process, token_for(user))
+    wiring.use(None)
 
 
 @pytest.fixture
