@@ -5,6 +5,7 @@ As https://vercel.com/docs/project-configuration says, and as built functions we
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode
@@ -75,9 +76,10 @@ class Router:
                 return Target(self._functions[candidate], query, is_function=True)
         public = self._root / "public"
         for candidate in (name, f"{name}/index.html".lstrip("/")):
-            file = (public / candidate).resolve()
-            if candidate and file.is_file() and file.is_relative_to(public):
-                return Target(file, query, is_function=False)
+            with suppress(ValueError, OSError):  # what no file can be called
+                file = (public / candidate).resolve()
+                if candidate and file.is_file() and file.is_relative_to(public):
+                    return Target(file, query, is_function=False)
         return None
 
     def _function(self, path: str, query: str) -> Target | None:
