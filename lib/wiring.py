@@ -9,7 +9,7 @@ from typing import Any
 
 from lib import log
 from lib.auth import Authenticator
-from lib.config import Settings
+from lib.config import Settings, SettingsError
 from lib.policy import Policy
 from lib.s3 import S3
 from lib.service.abort import Abort
@@ -53,7 +53,10 @@ def build(env: Mapping[str, str], wrap: Callable[[Any], Any] = lambda made: made
     """
     settings = Settings.from_env(env)
     log.logger.setLevel(settings.log_level)
-    database = Database(settings.database_url.get_secret_value())
+    try:
+        database = Database(settings.database_url.get_secret_value())
+    except ValueError as error:
+        raise SettingsError(f"DATABASE_URL: {error}") from None
     session_store = wrap(SessionStore(database, settings.stage))
     registration_store = wrap(RegistrationStore(database, settings.stage))
     file_store = wrap(FileStore(database, settings.stage))
