@@ -30,6 +30,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     database_url: SecretStr = Field(min_length=1)
+    database_pool_size: int = Field(default=10, ge=1, le=100)  # connections of one instance, at most
 
     aws_access_key_id: Optional = None
     aws_secret_access_key: OptionalSecret = None

@@ -25,7 +25,7 @@ class Database:
     to be, not what is to change.
     """
 
-    def __init__(self, conninfo: str, *, max_size: int = 10) -> None:
+    def __init__(self, conninfo: str, *, max_size: int) -> None:
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             conninfo,
             # No `options` and no prepared statements: a transaction-mode pooler passes neither on.
