@@ -24,6 +24,10 @@ types: $(STAMP) ## mypy, strict; the handlers one by one, because Vercel's names
 
 check: lint types test ## All three
 
+.PHONY: test-pgbouncer
+test-pgbouncer: $(STAMP) ## The scenarios on PostgreSQL 15 behind PgBouncer (apt-get install postgresql-15 pgbouncer)
+	$(PY) -m pytest --database=pgbouncer tests/scenarios tests/hosted
+
 upload: $(STAMP) ## Upload FILE=… to the running API; started again, it sends only what is missing
 	@test -n "$(FILE)" || { echo "Say which file: make upload FILE=manual.pdf"; exit 1; }
 	@$(PY) examples/upload.py "$(FILE)"

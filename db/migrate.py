@@ -30,7 +30,8 @@ def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
     """Apply what is not applied yet, and return the names of it.
 
     All in one transaction under a lock that ends with it: two processes at once are safe, a failure leaves
-    nothing behind, and a transaction-mode pooler may stand in between. Raises `MigrationError`, `SettingsError`.
+    nothing behind, and a transaction-mode pooler may stand in between.
+    Raises `MigrationError`, `SettingsError`.
     """
     applied_now = []
     with psycopg.connect(conninfo(url), prepare_threshold=None, connect_timeout=10) as connection:

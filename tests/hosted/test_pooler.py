@@ -19,13 +19,12 @@ from tests.support.servers import ROOT, LocalServer
 CLIENTS = 40
 
 
-@pytest.fixture
-def servers(env, tmp_path):
-    """Four instances of the API, each with a connection pool of its own."""
+@pytest.fixture(scope="module")
+def servers(env, tmp_path_factory):
+    """Three instances of the API, each with a connection pool of its own."""
+    logs = tmp_path_factory.mktemp("servers")
     with ExitStack() as stack:
-        yield [
-            stack.enter_context(LocalServer(env, tmp_path / f"server-{number}.log")) for number in range(4)
-        ]
+        yield [stack.enter_context(LocalServer(env, logs / f"{number}.log")) for number in range(3)]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import psycopg
 from dev.processes import Child, User, free_ports
 
 BINARIES = Path("/usr/lib/postgresql/15/bin")
-PASSWORD = "the-password-of-the-tests"  # noqa: S105 - of a database that lives as long as the tests
+PASSWORD = "the-password-of-the-tests"
 SERVER_CONNECTIONS = 5
 
 
@@ -93,7 +93,8 @@ class HostedDatabase:
             "ssl": "on", "ssl_cert_file": folder / "server.crt", "ssl_key_file": folder / "server.key",
             "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
         }  # fmt: skip
-        command = [str(BINARIES / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""]
+        command = [str(BINARIES / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(self.port)]
+        command += ["-k", ""]
         command += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         self.postgres.start(command, env, cwd="/", **self._options)
         self.postgres.wait_until(lambda: psycopg.connect(self.direct_url, connect_timeout=2).close())
@@ -104,8 +105,9 @@ class HostedDatabase:
     def _make_certificate(self):
         key, certificate = self.folder / "server.key", self.folder / "server.crt"
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-             "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", certificate],
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+             "-keyout", key, "-out", certificate],
             check=True, capture_output=True,
         )  # fmt: skip
         for path in (key, certificate):
@@ -125,8 +127,9 @@ class HostedDatabase:
 
     def _run(self, *command):
         done = subprocess.run(
-            command, env={"PATH": PATH, "LC_ALL": "C"}, cwd="/", capture_output=True, text=True, **self._options
-        )
+            command, env={"PATH": PATH, "LC_ALL": "C"}, cwd="/", capture_output=True, text=True,
+            **self._options,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
 
 
