@@ -35,6 +35,10 @@ class Settings(BaseModel):
     aws_access_key_id: Optional = None
     aws_secret_access_key: OptionalSecret = None
     aws_session_token: OptionalSecret = None
+    # In place of keys: the role that Vercel's OIDC token is exchanged for.
+    aws_role_arn: Optional = Field(default=None, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/\S+$")
+    aws_endpoint_url_sts: Optional = Field(default=None, pattern=r"^https?://")
+    vercel_oidc_token: OptionalSecret = None  # on this machine; on Vercel each request brings one
     s3_region: str = "us-east-1"
     s3_endpoint_url: Optional = Field(default=None, pattern=r"^https?://")
     moc_bucket: str = Field(min_length=3)

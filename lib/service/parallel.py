@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 from lib.errors import ApiError
@@ -34,4 +35,6 @@ class Parallel:
         waiting = list(items)
         if len(waiting) == 1:
             return [outcome(waiting[0])]
-        return list(self._executor.map(outcome, waiting))
+        # The request's own context (its id, for the log; its identity) goes along into each thread.
+        contexts = [copy_context() for _ in waiting]
+        return list(self._executor.map(lambda context, item: context.run(outcome, item), contexts, waiting))
