@@ -15,6 +15,11 @@ run: $(STAMP) ## The API on http://localhost:3000 (PORT=…), with an embedded d
 test: $(STAMP) ## All tests, on a database and a store of their own
 	$(PY) -m pytest
 
+.PHONY: test-localstack
+test-localstack: $(STAMP) ## The scenarios on LocalStack, in an environment of its own, instead of SeaweedFS
+	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
+	$(PY) -m pytest --store=localstack tests/scenarios tests/test_faults.py tests/test_store_differences.py
+
 lint: $(STAMP) ## ruff
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .
 

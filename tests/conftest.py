@@ -19,7 +19,10 @@ SECRET = "the-secret-of-the-tests-has-32-bytes-or-more"
 
 
 def pytest_addoption(parser):
-    parser.addoption("--database", choices=["embedded", "pgbouncer"], default="embedded")
+    parser.addoption(
+        "--database", choices=["embedded", "pgbouncer"], default="embedded", help="the database"
+    )
+    parser.addoption("--store", choices=["seaweedfs", "localstack"], default="seaweedfs", help="the S3 store")
 
 
 @pytest.fixture(scope="session")
@@ -49,9 +52,16 @@ def database_env(request):
 
 
 @pytest.fixture(scope="session")
-def store_env():
+def store_env(pytestconfig):
     """What a store other than the embedded one puts over the stack's settings."""
-    return {}
+    if pytestconfig.getoption("store") == "seaweedfs":
+        yield {}
+        return
+    from tests.support.localstack import LocalStack
+
+    with LocalStack("s3") as localstack:
+        localstack.create_bucket()
+        yield localstack.env()
 
 
 @pytest.fixture(scope="session")
