@@ -33,6 +33,11 @@ check: lint types test ## All three
 test-pgbouncer: $(STAMP) ## The scenarios on PostgreSQL 15 behind PgBouncer (apt-get install postgresql-15 pgbouncer)
 	$(PY) -m pytest --database=pgbouncer tests/scenarios tests/hosted
 
+.PHONY: test-oidc
+test-oidc: $(STAMP) ## Keyless production on LocalStack's STS (make test has it on SeaweedFS's)
+	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
+	$(PY) -m pytest --store=localstack tests/localstack
+
 upload: $(STAMP) ## Upload FILE=… to the running API; started again, it sends only what is missing
 	@test -n "$(FILE)" || { echo "Say which file: make upload FILE=manual.pdf"; exit 1; }
 	@$(PY) examples/upload.py "$(FILE)"

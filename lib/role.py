@@ -1,7 +1,6 @@
 """Keyless production: the credentials of an IAM role, in exchange for Vercel's OIDC token."""
 
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from types_boto3_sts import STSClient
 
 SESSION_NAME = "upload-sessions"  # shown in CloudTrail
-RETRY_PAUSE = 1.0  # seconds after an exchange that failed
+RETRY_PAUSE = timedelta(seconds=1)  # after an exchange that failed
 SHORTEST_AHEAD = timedelta(minutes=5)
 
 CHECKS = {
@@ -27,7 +26,15 @@ CHECKS = {
     "InvalidIdentityToken": "the AWS account needs an IAM identity provider with this issuer and audience",
     "ExpiredTokenException": "the OIDC token has expired: locally, run 'vercel env pull' again",
 }
-OTHER_CHECK = "AWS STS did not answer as it should: see https://health.aws.amazon.com and S3_REGION"
+OTHER_CHECK = (
+    "the IAM identity provider and the role's trust policy must have this issuer, audience and subject "
+    "(deploy/oidc-trust-policy.json), and AWS STS must be reachable in S3_REGION"
+)
+
+
+def utc_now() -> datetime:
+    """The wall clock: others may stand still while an instance is frozen."""
+    return datetime.now(UTC)
 
 
 class Role:
@@ -40,7 +47,8 @@ class Role:
         self._lock = threading.Lock()
         self._known: Credentials | None = None
         self._refresh_at = datetime.min.replace(tzinfo=UTC)
-        self._next_try_at = 0.0
+        self._next_try_at = self._refresh_at
+        self.problem: dict[str, str | None] | None = None  # why the last exchange failed, and what to check
 
     def credentials(self) -> Credentials:
         """The credentials that sign, as they are now.
@@ -48,9 +56,8 @@ class Role:
         They serve until their end when they cannot be renewed. Raises `ApiError` `STORAGE_UNAVAILABLE`.
         """
         with self._lock:  # one exchange for all who wait
-            # The wall clock: others may stand still while an instance is frozen.
-            now = datetime.now(UTC)
-            if now >= self._refresh_at and time.time() >= self._next_try_at:
+            now = utc_now()
+            if now >= self._refresh_at and now >= self._next_try_at:
                 self._renew(now)
             known = self._known
         if known is None or known.expires_at is None or known.expires_at <= now:
@@ -85,20 +92,22 @@ class Role:
     def _renew(self, now: datetime) -> None:
         secret = self._settings.vercel_oidc_token
         token = current_oidc_token.get() or (secret.get_secret_value() if secret else None)
-        problem = self._exchange(token, now) if token else "NoToken"
-        if problem is None:
+        code = self._exchange(token, now) if token else "NoToken"
+        if code is None:
+            self.problem = None
             return
-        self._next_try_at = time.time() + RETRY_PAUSE
+        if token:
+            self._next_try_at = utc_now() + RETRY_PAUSE
         claims = {name: str(value)[:200] for name, value in claims_of(token or "").items()}
-        log.warning(
-            "oidc",
-            problem=problem,
-            check=CHECKS.get(problem, OTHER_CHECK),
-            role=self._settings.aws_role_arn,
-            issuer=claims.get("iss"),
-            audience=claims.get("aud"),
-            subject=claims.get("sub"),
-        )
+        self.problem = {
+            "problem": code,
+            "check": CHECKS.get(code, OTHER_CHECK),
+            "role": self._settings.aws_role_arn,
+            "issuer": claims.get("iss"),
+            "audience": claims.get("aud"),
+            "subject": claims.get("sub"),
+        }
+        log.warning("oidc", **self.problem)
 
     def _exchange(self, token: str, now: datetime) -> str | None:
         """Take credentials for a token, or say what is wrong with it."""

@@ -19,9 +19,7 @@ SECRET = "the-secret-of-the-tests-has-32-bytes-or-more"
 
 
 def pytest_addoption(parser):
-    parser.addoption(
-        "--database", choices=["embedded", "pgbouncer"], default="embedded", help="the database"
-    )
+    parser.addoption("--database", choices=["embedded", "pgbouncer"], default="embedded", help="the database")
     parser.addoption("--store", choices=["seaweedfs", "localstack"], default="seaweedfs", help="the S3 store")
 
 
