@@ -36,6 +36,15 @@ types: $(STAMP) ## mypy, strict; the handlers one by one, because Vercel's names
 
 check: lint types test ## All three
 
+.PHONY: test-pgbouncer
+test-pgbouncer: $(STAMP) ## The scenarios on PostgreSQL 15 behind PgBouncer (apt-get install postgresql-15 pgbouncer)
+	$(PY) -m pytest --database=pgbouncer tests/scenarios tests/hosted
+
+.PHONY: test-oidc
+test-oidc: $(STAMP) ## Keyless production on LocalStack's STS (make test has it on SeaweedFS's)
+	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
+	$(PY) -m pytest --store=localstack tests/localstack
+
 upload: $(STAMP) ## Upload FILE=… (else a sample of 32 MB) to the running API; again after a crash: what is missing
 	@test -n "$(FILE)" || test -f .dev/sample.pdf || { mkdir -p .dev; \
 	  head -c 32000000 /dev/urandom > .dev/sample.pdf; }

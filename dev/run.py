@@ -16,6 +16,7 @@ import psycopg
 from db.migrate import MigrationError, migrate
 from dev.processes import StackError
 from dev.stack import Stack
+from lib.config import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 DEV = ROOT / ".dev"
@@ -188,7 +189,7 @@ def main() -> int:
     except PermissionError as error:
         print(f"{error.filename} is not ours ({error.strerror}): did another user make it?", file=sys.stderr)
         return 1
-    except (StackError, MigrationError, psycopg.Error) as error:
+    except (StackError, MigrationError, SettingsError, psycopg.Error) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,21 @@ class Stack:
     """Both servers over one folder, whose data is kept; a context manager.
 
     `fast` gives up durability (no fsync), for throwaway stacks. `origins` may use the bucket from a browser.
-    Raises `StackError`.
+    `weed_options` are further ones for SeaweedFS. Raises `StackError`.
     """
 
-    def __init__(self, folder: Path, *, fast: bool = False, origins: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        fast: bool = False,
+        origins: list[str] | None = None,
+        weed_options: Sequence[str] = (),
+    ) -> None:
         self.folder = folder.resolve()
         self._fast = fast
         self._origins = origins or ["*"]
+        self._weed_options = weed_options
         self._user = User.unprivileged()
         # PostgreSQL stops at SIGINT without waiting for its clients to leave.
         self.postgres = Child("postgres", self.folder / "postgres.log", signal.SIGINT)
@@ -191,7 +199,7 @@ class Stack:
             "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false",
             "-master.volumeSizeLimitMB=1024",
             f"-s3.localSocket={sockets}-s3", f"-filer.localSocket={sockets}-filer",
-            *(f"-{name}={port}" for name, port in ports),
+            *(f"-{name}={port}" for name, port in ports), *self._weed_options,
         ]  # fmt: skip
         env = {**os.environ, "GOMEMLIMIT": "512MiB", "TMPDIR": str(home / "tmp")}
         self.weed.start(command, env, cwd=home)

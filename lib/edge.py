@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel
 
-from lib import budget, log
+from lib import budget, identity, log
 from lib.config import Settings, SettingsError
 from lib.errors import ApiError, Reason
 from lib.models import canonical_uuid
@@ -141,6 +141,7 @@ class Endpoint(Generic[App]):
         """Answer one request, whatever happens; every answer bears its request id."""
         started, request_id = time.perf_counter(), str(uuid.uuid4())
         token, used = log.current_request_id.set(request_id), budget.start()
+        identity_token = identity.current_oidc_token.set(environ.get(identity.HEADER))
         line: dict[str, Any] = {"method": environ["REQUEST_METHOD"], "route": self.path}
         try:
             response = self._response(environ, line)
@@ -152,6 +153,7 @@ class Endpoint(Generic[App]):
         milliseconds = round((time.perf_counter() - started) * 1000, 1)
         counts = {"sql_round_trips": used.sql_round_trips, "s3_calls": used.s3_calls}
         log.info("request", status=response.status, duration_ms=milliseconds, **counts, **line)
+        identity.current_oidc_token.reset(identity_token)
         log.current_request_id.reset(token)
         headers = response.headers | self._cors(environ) | _standard_headers(content, request_id)
         start_response(f"{response.status} {HTTPStatus(response.status).phrase}", list(headers.items()))

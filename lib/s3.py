@@ -13,6 +13,7 @@ from lib.config import Settings
 from lib.errors import ApiError, Reason
 from lib.parts import StoredPart
 from lib.presign import Credentials
+from lib.role import Role
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -43,6 +44,7 @@ class S3:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._role = Role(settings) if settings.aws_role_arn else None
         self._lock = threading.Lock()
         self._made: S3Client | None = None
         self._url: str | None = None
@@ -111,6 +113,8 @@ class S3:
 
     def credentials(self) -> Credentials:
         """The credentials that sign, as they are now."""
+        if self._role:
+            return self._role.credentials()
         found = _ask(self._session.get_credentials)
         if found is None:
             raise _unavailable()
@@ -147,6 +151,8 @@ class S3:
         # Imported here because it is most of a cold start, and not every function asks S3.
         from boto3.session import Session
 
+        if self._role:
+            return Session(botocore_session=self._role.botocore_session(), region_name=self.region)
         secret, token = self._settings.aws_secret_access_key, self._settings.aws_session_token
         return Session(
             aws_access_key_id=self._settings.aws_access_key_id,

@@ -35,6 +35,6 @@ class Parallel:
         waiting = list(items)
         if len(waiting) == 1:
             return [outcome(waiting[0])]
-        # Each in a copy of this request's context, for the request id of its log lines and its budget.
+        # Each in a copy of this request's context, for its id in log lines, its identity and its budget.
         tasks = [self._executor.submit(copy_context().run, outcome, item) for item in waiting]
         return [task.result() for task in tasks]

@@ -75,12 +75,7 @@ class Database:
     statements say what is to be, not what is to change.
     """
 
-    def __init__(self, conninfo: str, *, max_size: int = 10) -> None:
-        try:
-            psycopg.conninfo.conninfo_to_dict(conninfo)
-        except psycopg.ProgrammingError:
-            # Not chained: libpq quotes what it cannot read, the password and all.
-            raise ValueError("must be a PostgreSQL connection URI: postgresql://…") from None
+    def __init__(self, conninfo: str, *, max_size: int) -> None:
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             conninfo,
             connection_class=Connection,
