@@ -36,9 +36,19 @@ types: $(STAMP) ## mypy, strict; the handlers one by one, because Vercel's names
 
 check: lint types test ## All three
 
-upload: $(STAMP) ## Upload FILE=… to the running API; started again, it sends only what is missing
-	@test -n "$(FILE)" || { echo "Say which file: make upload FILE=manual.pdf"; exit 1; }
-	@$(PY) examples/upload.py "$(FILE)"
+.PHONY: test-pgbouncer
+test-pgbouncer: $(STAMP) ## The scenarios on PostgreSQL 15 behind PgBouncer (apt-get install postgresql-15 pgbouncer)
+	$(PY) -m pytest --database=pgbouncer tests/scenarios tests/hosted
+
+.PHONY: test-oidc
+test-oidc: $(STAMP) ## Keyless production on LocalStack's STS (make test has it on SeaweedFS's)
+	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
+	$(PY) -m pytest --store=localstack tests/localstack
+
+upload: $(STAMP) ## Upload FILE=… (else a sample of 32 MB) to the running API; again after a crash: what is missing
+	@test -n "$(FILE)" || test -f .dev/sample.pdf || { mkdir -p .dev; \
+	  head -c 32000000 /dev/urandom > .dev/sample.pdf; }
+	@$(PY) examples/upload.py "$(or $(FILE),.dev/sample.pdf)"
 
 migrate: $(STAMP) ## Migrate the database of DATABASE_URL
 	$(PY) -m db.migrate
@@ -47,7 +57,22 @@ seed: $(STAMP) ## Load the story's test data into the running stack's database
 	@test -f .dev/env || { echo "Start the stack first: make run"; exit 1; }
 	set -a && . ./.dev/env && set +a && $(PY) -m db.seed
 
+# --- Vercel's own build and runtime
+
+.PHONY: build test-vercel vercel-dev
+
+build: $(STAMP) ## The real `vercel build` in a copy of the tree, and a check of what it made
+	@$(PY) -m dev.vercel_build
+	$(PY) -m pytest --server=vercel tests/scenarios/vercel/test_build.py
+
+test-vercel: $(STAMP) ## The scenarios over the built functions, under Vercel's runtime
+	@$(PY) -m dev.vercel_build --if-changed
+	$(PY) -m pytest --server=vercel tests/scenarios
+
 clean: ## Remove the environment and the local data
+	@# As root, the database may live outside of the checkout: see dev/stack.py
+	@test ! -f .dev/state.json || \
+	  rm -rf "/var/tmp/upload-sessions-$$(sed -n 's/.*"marker": "\([0-9a-f]*\)".*/\1/p' .dev/state.json)"
 	rm -rf .venv .dev
 
 # The first Python of at least 3.11 that really runs: a version manager's shim may be there and refuse.

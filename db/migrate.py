@@ -7,6 +7,9 @@ from pathlib import Path
 
 import psycopg
 
+from lib.config import SettingsError
+from lib.store.conninfo import conninfo
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 CREATE_TABLE = """
@@ -23,14 +26,15 @@ class MigrationError(Exception):
     """A migration that was applied is no longer what it was."""
 
 
-def migrate(conninfo: str, folder: Path = MIGRATIONS) -> list[str]:
+def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
     """Apply what is not applied yet, and return the names of it.
 
     All in one transaction under a lock that ends with it: two processes at once are safe, a failure leaves
-    nothing behind, and a transaction-mode pooler may stand in between. Raises `MigrationError`.
+    nothing behind, and a transaction-mode pooler may stand in between.
+    Raises `MigrationError`, `SettingsError`.
     """
     applied_now = []
-    with psycopg.connect(conninfo, prepare_threshold=None, connect_timeout=10) as connection:
+    with psycopg.connect(conninfo(url), prepare_threshold=None, connect_timeout=10) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('schema_migrations', 0))")
         connection.execute(CREATE_TABLE)
         rows = connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall()
@@ -50,15 +54,16 @@ def migrate(conninfo: str, folder: Path = MIGRATIONS) -> list[str]:
 
 def main() -> int:
     """Migrate the database of `DATABASE_URL_DIRECT` (past a pooler), else of `DATABASE_URL`."""
-    conninfo = os.environ.get("DATABASE_URL_DIRECT") or os.environ.get("DATABASE_URL")
-    if not conninfo:
+    variable = "DATABASE_URL_DIRECT" if os.environ.get("DATABASE_URL_DIRECT") else "DATABASE_URL"
+    url = os.environ.get(variable)
+    if not url:
         print(
             "Set DATABASE_URL, or DATABASE_URL_DIRECT where DATABASE_URL leads to a pooler.", file=sys.stderr
         )
         return 1
     try:
-        applied = migrate(conninfo)
-    except (MigrationError, psycopg.Error) as error:
+        applied = migrate(conninfo(url, variable))
+    except (MigrationError, SettingsError, psycopg.Error) as error:
         print(f"Not migrated: {error}", file=sys.stderr)
         return 1
     print(f"Applied {', '.join(applied)}." if applied else "Nothing to apply: the database is up to date.")

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,21 @@ class Stack:
     """Both servers over one folder, whose data is kept; a context manager.
 
     `fast` gives up durability (no fsync), for throwaway stacks. `origins` may use the bucket from a browser.
-    Raises `StackError`.
+    `weed_options` are further ones for SeaweedFS. Raises `StackError`.
     """
 
-    def __init__(self, folder: Path, *, fast: bool = False, origins: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        fast: bool = False,
+        origins: list[str] | None = None,
+        weed_options: Sequence[str] = (),
+    ) -> None:
         self.folder = folder.resolve()
         self._fast = fast
         self._origins = origins or ["*"]
+        self._weed_options = weed_options
         self._user = User.unprivileged()
         # PostgreSQL stops at SIGINT without waiting for its clients to leave.
         self.postgres = Child("postgres", self.folder / "postgres.log", signal.SIGINT)
@@ -87,6 +95,7 @@ class Stack:
             "S3_ENDPOINT_URL": f"http://127.0.0.1:{self._state['weed_ports'][0]}",
             "AWS_ACCESS_KEY_ID": self._state["access_key"],
             "AWS_SECRET_ACCESS_KEY": self._state["secret_key"],
+            "AWS_SESSION_TOKEN": "",  # one in the caller's own environment belongs to other keys
             "S3_REGION": "us-east-1",
             "MOC_BUCKET": BUCKET,
         }
@@ -163,7 +172,8 @@ class Stack:
 
     def remove(self) -> None:
         """Delete the data, of a stack that is stopped."""
-        shutil.rmtree(Path("/var/tmp") / f"upload-sessions-{self._state['marker']}", ignore_errors=True)  # noqa: S108
+        shelter = Path("/var/tmp") / f"upload-sessions-{self._load_state()['marker']}"  # noqa: S108
+        shutil.rmtree(shelter, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- SeaweedFS
@@ -189,7 +199,7 @@ class Stack:
             "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false",
             "-master.volumeSizeLimitMB=1024",
             f"-s3.localSocket={sockets}-s3", f"-filer.localSocket={sockets}-filer",
-            *(f"-{name}={port}" for name, port in ports),
+            *(f"-{name}={port}" for name, port in ports), *self._weed_options,
         ]  # fmt: skip
         env = {**os.environ, "GOMEMLIMIT": "512MiB", "TMPDIR": str(home / "tmp")}
         self.weed.start(command, env, cwd=home)
@@ -219,8 +229,14 @@ class Stack:
     def _load_state(self) -> dict[str, Any]:
         path = self.folder / "state.json"
         if path.exists():
-            return dict(json.loads(path.read_text()))
+            state = dict(json.loads(path.read_text()))
+            origin = Path(state.get("folder", self.folder))
+            if origin != self.folder and origin.exists():
+                # Two stacks with one marker would end each other's processes, or share a database.
+                raise StackError(f"{self.folder} is a copy of {origin}: remove the copy, and start again.")
+            return state | {"folder": str(self.folder)}
         return {
+            "folder": str(self.folder),
             "marker": secrets.token_hex(6),
             "password": secrets.token_hex(12),
             "access_key": "dev" + secrets.token_hex(8),
@@ -229,9 +245,10 @@ class Stack:
 
     def _save_state(self) -> None:
         self._state["pids"] = [child.pid for child in (self.postgres, self.weed) if child.pid]
-        path = self.folder / "state.json"
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(self._state))
+        new = self.folder / "state.json.new"
+        new.touch(mode=0o600)
+        new.write_text(json.dumps(self._state))
+        new.replace(self.folder / "state.json")  # at once: whoever is killed here leaves the old one
 
     def _choose_ports(self) -> None:
         """The ports of the last run where they are free, so that what was pasted then still works."""

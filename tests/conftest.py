@@ -13,11 +13,16 @@ from db.migrate import migrate
 from dev.stack import Stack, store_client
 from lib import wiring
 from tests.support.client import Client
+from tests.support.pgbouncer import HostedDatabase
 
 SECRET = "the-secret-of-the-tests-has-32-bytes-or-more"
 
 
 def pytest_addoption(parser):
+    parser.addoption(
+        "--server", choices=["local", "vercel"], default="local", help="what serves the scenarios"
+    )
+    parser.addoption("--database", choices=["embedded", "pgbouncer"], default="embedded", help="the database")
     parser.addoption("--store", choices=["seaweedfs", "localstack"], default="seaweedfs", help="the S3 store")
 
 
@@ -32,9 +37,19 @@ def stack(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def database_env():
+def hosted_database():
+    """Debian's PostgreSQL behind PgBouncer, migrated past it."""
+    with HostedDatabase() as database:
+        migrate(database.direct_url)
+        yield database
+
+
+@pytest.fixture(scope="session")
+def database_env(request):
     """What a database other than the embedded one puts over the stack's settings."""
-    return {}
+    if request.config.getoption("--database") == "embedded":
+        return {}
+    return {"DATABASE_URL": request.getfixturevalue("hosted_database").url}
 
 
 @pytest.fixture(scope="session")
