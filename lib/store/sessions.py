@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 
 from lib.rows import FileRow, SessionRow
 from lib.store.database import Connection, Database, transaction
-from lib.store.selects import SELECT_FILES, SELECT_SESSION, file_row, session_cursor
+from lib.store.selects import SELECT_FILES, SELECT_FILES_AND_COUNTS, SELECT_SESSION, file_row, session_cursor
 
 LOCK_CREATION = "SELECT pg_advisory_xact_lock(hashtextextended('create session ' || %(user_id)s, 0))"
 
@@ -76,7 +76,7 @@ class SessionStore:
         def work(connection: Connection) -> tuple[SessionRow | None, list[DictRow]]:
             with connection.pipeline():
                 session = session_cursor(connection).execute(SELECT_SESSION, ids)
-                files = connection.execute(SELECT_FILES + "ORDER BY f.registered", ids)
+                files = connection.execute(SELECT_FILES_AND_COUNTS + "ORDER BY f.registered", ids)
             return session.fetchone(), files.fetchall()
 
         session, rows = self._database.run(work)
