@@ -404,11 +404,13 @@ function put(url, blob, headers, signal, onBytes) {
     request.onloadend = () => {
       clearTimeout(stall);
       signal.removeEventListener("abort", abort);
+      removeEventListener("offline", abort);
       if (signal.aborted) reject(signal.reason);
       else if (request.status === 200) resolve(request.getResponseHeader("ETag"));
       else reject(storeError(request.status, request.responseText));
     };
     signal.addEventListener("abort", abort);
+    addEventListener("offline", abort); // a cable that was pulled ends no connection: it would hang
     if (signal.aborted) reject(signal.reason);
     else request.send(blob);
   });
