@@ -95,7 +95,9 @@ function choose(files) {
     elsewhere.length && `${names(elsewhere)}: being uploaded in another tab.`,
     changed.length && `${names(changed)}: changed since.`,
   ]);
-  if (added.length) element("start").focus();
+  if (!added.length) return;
+  refresh(); // the button must be there to take the focus
+  element("start").focus();
 }
 
 /** @param {File} file @returns {Item} */
@@ -143,10 +145,10 @@ function addItem(item) {
 
 // --- Uploading
 
-/** A session that still takes files: the stored one, or a new one. @returns {Promise<Session>} */
+/** The stored session, or a new one; the API says when the stored one is over. @returns {Promise<Session>} */
 async function openSession() {
   const { session } = stored();
-  if (session && Date.parse(session.expiresAt ?? "") > Date.now()) return session;
+  if (session) return session;
   const created = await client.createSession();
   store((state) => (state.session = created));
   return created;
@@ -330,7 +332,7 @@ async function restore() {
     inState("interrupted", "elsewhere").filter((item) => !files.some((f) => f.fileId === item.fileId)).forEach(remove);
   } catch (error) {
     if (!(error instanceof UploadError)) throw error;
-    if (error.status === 401) return askForToken();
+    if (error.status === 401) return askForToken(error.message);
     if (error.status === 404) return over(files);
     say([error.message]);
   }
@@ -365,7 +367,7 @@ async function probe() {
   try {
     await client.getSession(NOBODY);
   } catch (error) {
-    if (error instanceof UploadError && error.status === 401) askForToken();
+    if (error instanceof UploadError && error.status === 401) askForToken(error.message);
   }
 }
 

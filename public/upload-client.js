@@ -135,6 +135,7 @@ export class UploadClient {
   async upload(upload, { signal, onProgress } = {}) {
     const stop = new AbortController(); // one part that fails for good ends the others
     const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+    /** @type {Transfer} */
     const transfer = new Transfer({
       upload, signal: both, onProgress: onProgress ?? (() => {}), slots: this.#slots,
       now: () => Date.now() + this.#clockOffsetMs,

@@ -58,7 +58,9 @@ def browser():
     """Chromium, without a window."""
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
-        pytest.fail("There is no Chromium: install it (Debian: apt install chromium), or set CHROMIUM to its path.")
+        pytest.fail(
+            "There is no Chromium: install it (Debian: apt install chromium), or set CHROMIUM to its path."
+        )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
@@ -68,11 +70,10 @@ def browser():
 @pytest.fixture
 def context(browser, store):
     """A browser profile of this test's own: its tabs share their storage."""
-    store.reset()
     context = browser.new_context(viewport={"width": 900, "height": 900})
     yield context
-    context.close()  # before what is held could reach the store
-    store.release()
+    context.close()
+    store.reset()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 
 from playwright.sync_api import expect
 
@@ -23,6 +24,13 @@ class Page:
     def reload(self):
         self.tab.reload()
         self.tab.wait_for_load_state("networkidle")
+
+    def wait_for(self, read, wanted, seconds=20):
+        """Wait until something has a value; the browser's events are handled meanwhile."""
+        deadline = time.monotonic() + seconds
+        while (value := read()) != wanted:
+            assert time.monotonic() < deadline, f"{value!r} is not {wanted!r}"
+            self.tab.wait_for_timeout(50)
 
     def choose(self, *paths):
         self.tab.set_input_files("#input", list(paths))

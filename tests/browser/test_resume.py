@@ -9,17 +9,16 @@ from playwright.sync_api import expect
 
 from lib.presign import Credentials, presign_upload_parts
 from tests.browser.page import Page
-from tests.browser.test_upload import MIB, expect_equal
-from tests.support.servers import wait_for
+from tests.browser.test_upload import MIB
 
 
 def test_after_a_reload_only_what_is_missing_is_sent(page, files, store):
     manual = files("manual.pdf", 40 * MIB)
     store.hold(passing=3)
     page.upload(manual, files("cover.png", 2000))
-    wait_for(lambda: expect_equal((len(store.puts), store.held), (3, 4)))
+    page.wait_for(lambda: (len(store.puts), store.held), (3, 4))
     page.reload()
-    wait_for(lambda: expect_equal(store.dropped, 4))
+    page.wait_for(lambda: store.dropped, 4)
     store.release()
     page.expect_state("manual.pdf", "interrupted")
     expect(page.tab.locator("#interrupted-text")).to_contain_text("2 uploads were interrupted.")
@@ -34,9 +33,9 @@ def test_after_a_crash_another_tab_goes_on(page, context, site, files, store):
     manual = files("manual.pdf", 30 * MIB)
     store.hold(passing=2)
     page.upload(manual)
-    wait_for(lambda: expect_equal((len(store.puts), store.held), (2, 4)))
+    page.wait_for(lambda: (len(store.puts), store.held), (2, 4))
     page.tab.close()
-    wait_for(lambda: expect_equal(store.dropped, 4))
+    page.wait_for(lambda: store.dropped, 4)
     store.release()
     again = Page(context.new_page(), site).open()
     again.choose(manual)
@@ -66,7 +65,7 @@ def test_a_file_that_has_changed_is_not_mixed_with_what_was_sent(page, files, st
     manual = files("manual.pdf", 12 * MIB)
     store.hold(passing=1)
     page.upload(manual)
-    wait_for(lambda: expect_equal(len(store.puts), 1))
+    page.wait_for(lambda: len(store.puts), 1)
     page.reload()
     store.release()
     page.expect_state("manual.pdf", "interrupted")
@@ -82,7 +81,7 @@ def test_a_url_that_expires_on_the_way_is_replaced_unnoticed(page, files, store,
     short = resign(page, env, seconds=3)
     store.hold()
     page.upload(files("manual.pdf", 12 * MIB))
-    wait_for(lambda: expect_equal(store.held, 3))
+    page.wait_for(lambda: store.held, 3)
     page.tab.wait_for_timeout(5000)
     store.release()
     page.expect_state("manual.pdf", "completed")
@@ -105,10 +104,15 @@ def test_a_url_past_its_time_is_replaced_before_it_is_used(page, files, store, e
 
 def test_a_403_before_expires_at_is_shown(page, files, store):
     asked = []
-    page.tab.on("request", lambda request: asked.append(request.url) if "presign=true" in request.url else None)
+    page.tab.on(
+        "request", lambda request: asked.append(request.url) if "presign=true" in request.url else None
+    )
 
     def spoil(route):
-        route.fulfill(response=(answer := route.fetch()), body=answer.text().replace("X-Amz-Signature=", "X-Amz-Signature=0"))
+        route.fulfill(
+            response=(answer := route.fetch()),
+            body=answer.text().replace("X-Amz-Signature=", "X-Amz-Signature=0"),
+        )
 
     page.tab.route("**/files/batch", spoil)
     page.upload(files("manual.pdf", 12 * MIB))
@@ -122,7 +126,7 @@ def test_a_403_before_expires_at_is_shown(page, files, store):
 def test_a_cut_network_is_waited_for(page, context, files, store):
     store.hold(passing=2)
     page.upload(files("manual.pdf", 40 * MIB))
-    wait_for(lambda: expect_equal((len(store.puts), store.held), (2, 4)))
+    page.wait_for(lambda: (len(store.puts), store.held), (2, 4))
     context.set_offline(True)
     page.expect_state("manual.pdf", "waiting")
     page.expect_status("manual.pdf", "goes on when the network is back")
@@ -145,7 +149,7 @@ def test_one_tab_sends_a_file_and_the_other_says_so(page, context, site, files, 
     manual = files("manual.pdf", 20 * MIB)
     store.hold(passing=1)
     page.upload(manual)
-    wait_for(lambda: expect_equal(len(store.puts), 1))
+    page.wait_for(lambda: len(store.puts), 1)
     other = Page(context.new_page(), site).open()
     other.expect_state("manual.pdf", "elsewhere")
     other.choose(manual)
@@ -160,12 +164,12 @@ def test_a_tab_goes_on_when_the_one_that_sent_is_closed(page, context, site, fil
     manual = files("manual.pdf", 20 * MIB)
     store.hold(passing=1)
     page.upload(manual)
-    wait_for(lambda: expect_equal(len(store.puts), 1))
+    page.wait_for(lambda: len(store.puts), 1)
     other = Page(context.new_page(), site).open()
     other.choose(manual)
     other.expect_state("manual.pdf", "elsewhere")
     page.tab.close()
-    wait_for(lambda: expect_equal(store.dropped, 3))
+    page.wait_for(lambda: store.dropped, 3)
     store.release()
     other.expect_state("manual.pdf", "completed")
     assert sorted(store.stored()) == [1, 2, 3, 4]
@@ -175,12 +179,14 @@ def test_an_upload_that_the_store_has_forgotten_begins_anew(page, files, store, 
     manual = files("manual.pdf", 12 * MIB)
     store.hold(passing=1)
     page.upload(manual)
-    wait_for(lambda: expect_equal(len(store.puts), 1))
+    page.wait_for(lambda: len(store.puts), 1)
     page.reload()
     store.release()
     for upload in s3.list_multipart_uploads(Bucket=env["MOC_BUCKET"]).get("Uploads", []):
         if page.file_id("manual.pdf") in upload["Key"]:
-            s3.abort_multipart_upload(Bucket=env["MOC_BUCKET"], Key=upload["Key"], UploadId=upload["UploadId"])
+            s3.abort_multipart_upload(
+                Bucket=env["MOC_BUCKET"], Key=upload["Key"], UploadId=upload["UploadId"]
+            )
     page.choose(manual)
     page.expect_state("manual.pdf", "completed")
     assert len(store.stored()) == 4  # one of them into the upload that is gone
@@ -190,7 +196,7 @@ def test_an_upload_that_the_store_has_forgotten_begins_anew(page, files, store, 
 def test_a_session_that_is_over_says_so_after_a_reload(page, files, store, api):
     store.hold()
     page.upload(files("manual.pdf", 12 * MIB))
-    wait_for(lambda: expect_equal(store.held, 3))
+    page.wait_for(lambda: store.held, 3)
     api.ok("DELETE", f"/{page.session_id()}")
     page.reload()
     store.release()

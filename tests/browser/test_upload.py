@@ -4,8 +4,6 @@ import os
 
 from playwright.sync_api import expect
 
-from tests.support.servers import wait_for
-
 MIB = 1024 * 1024
 
 
@@ -68,7 +66,7 @@ def test_more_files_than_a_batch_holds_go_in_several(page, files):
 def test_at_most_four_parts_are_under_way_and_progress_is_told(page, files, store):
     store.hold(passing=2)
     page.upload(files("manual.pdf", 40 * MIB))
-    wait_for(lambda: expect_equal(store.held, 4))
+    page.wait_for(lambda: store.held, 4)
     bar = page.tab.get_by_role("progressbar", name="Upload of manual.pdf")
     expect(bar).to_have_attribute("aria-valuemax", "100")
     assert 25 <= int(bar.get_attribute("aria-valuenow")) <= 80
@@ -82,7 +80,7 @@ def test_at_most_four_parts_are_under_way_and_progress_is_told(page, files, stor
 def test_pause_stops_the_parts_and_resume_sends_only_the_missing_ones(page, files, store):
     store.hold(passing=2)
     page.upload(files("manual.pdf", 40 * MIB))
-    wait_for(lambda: expect_equal((len(store.puts), store.held), (2, 4)))
+    page.wait_for(lambda: (len(store.puts), store.held), (2, 4))
     page.press("Pause", "manual.pdf")
     page.expect_state("manual.pdf", "paused")
     store.release()
@@ -97,7 +95,7 @@ def test_pause_stops_the_parts_and_resume_sends_only_the_missing_ones(page, file
 def test_cancel_aborts_the_upload_at_the_store(page, files, store, api, s3, env):
     store.hold(passing=1)
     page.upload(files("manual.pdf", 20 * MIB))
-    wait_for(lambda: expect_equal(len(store.puts), 1))
+    page.wait_for(lambda: len(store.puts), 1)
     session, file = page.session_id(), page.file_id("manual.pdf")
     assert file in open_uploads(s3, env)
     page.press("Cancel", "manual.pdf")
@@ -112,7 +110,7 @@ def test_cancel_all_asks_first_and_leaves_what_is_finished(page, files, store, a
     page.expect_state("first.pdf", "completed")
     store.hold()
     page.upload(files("second.pdf", 1000), files("third.pdf", 1000))
-    wait_for(lambda: expect_equal(store.held, 2))
+    page.wait_for(lambda: store.held, 2)
     session = page.session_id()
     page.tab.get_by_role("button", name="Cancel all").click()
     page.tab.get_by_role("button", name="Keep uploading").click()
@@ -135,10 +133,6 @@ def test_files_with_more_parts_than_one_answer_has_urls(context, serve, files, s
     page.expect_state("manual.pdf", "completed")
     page.expect_state("other.pdf", "completed")
     assert sorted(store.stored()) == [1, 1, 2, 3, 4, 5, 6, 7, 8]
-
-
-def expect_equal(actual, wanted):
-    assert actual == wanted
 
 
 def open_uploads(s3, env):

@@ -1,5 +1,6 @@
 """An HTTP proxy before the store that counts the parts that reach it, and can hold or break them."""
 
+import contextlib
 import http.client
 import select
 import socket
@@ -7,6 +8,8 @@ import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support.servers import wait_for
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding"}
 
@@ -35,6 +38,8 @@ class StoreProxy:
         self._lock = threading.Lock()
         self._room = None  # how many parts may still pass; None: all
         self._to_break = 0
+        self._under_way = 0
+        self._epoch = 0
         self._open = threading.Event()
         self._open.set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -51,8 +56,10 @@ class StoreProxy:
         self._server.server_close()
 
     def reset(self):
-        """Forget what was counted, and let everything through."""
+        """Give up what is held, forget what was counted, and let everything through."""
+        self._epoch += 1
         self.release()
+        wait_for(self._check_idle)
         self.puts.clear()
         self.dropped = 0
         self._to_break = 0
@@ -75,6 +82,20 @@ class StoreProxy:
         """The numbers of the parts that the store took, in the order of their arrival."""
         return [put.part for put in self.puts if put.status == 200]
 
+    def _check_idle(self):
+        assert self._under_way == 0
+
+    @contextlib.contextmanager
+    def counted(self):
+        """Count a request while it is under way."""
+        with self._lock:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
     def admit(self, connection):
         """Whether a part may go to the store, once it is its turn."""
         with self._lock:
@@ -85,9 +106,11 @@ class StoreProxy:
                 self._room = self._room and self._room - 1
                 return True
             self.held += 1
+            epoch = self._epoch
         is_gone = False
         while not is_gone and not self._open.wait(0.05):
             is_gone = _is_gone(connection)
+        is_gone = is_gone or epoch != self._epoch
         with self._lock:
             self.held -= 1
             self.dropped += is_gone
@@ -125,7 +148,11 @@ def _handler(proxy):
             except OSError:  # the browser went away, which is what some tests are about
                 self.close_connection = True
 
-        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_OPTIONS = forward
+        def counted(self):
+            with proxy.counted():
+                self.forward()
+
+        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_OPTIONS = counted
 
         def ask(self, body):
             store = http.client.HTTPConnection(proxy.target, timeout=60)
@@ -141,7 +168,9 @@ def _handler(proxy):
                 if name.lower() not in HOP_BY_HOP | {"content-length"}:
                     self.send_header(name, value)
             length = dict((n.lower(), v) for n, v in headers).get("content-length")
-            self.send_header("Content-Length", length if self.command == "HEAD" and length else str(len(content)))
+            self.send_header(
+                "Content-Length", length if self.command == "HEAD" and length else str(len(content))
+            )
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(content)
