@@ -68,6 +68,15 @@ build: $(STAMP) ## The real `vercel build` in a copy of the tree, and a check of
 test-vercel: $(STAMP) ## The scenarios over the built functions, under Vercel's runtime
 	@$(PY) -m dev.vercel_build --if-changed
 	$(PY) -m pytest --server=vercel tests/scenarios
+.PHONY: test-browser types-page
+test-browser: $(STAMP) ## The upload page in Chromium (CHROMIUM=…), with pictures in .dev/screenshots
+	@test -n "$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}" || { \
+	  echo "There is no Chromium: apt install chromium, or say where one is: CHROMIUM=/path/to/it make test-browser"; exit 1; }
+	$(PY) -m pytest tests/browser
+
+types-page: ## The page's JavaScript, by its JSDoc types (needs npm)
+	npx --yes -p typescript@5.9.3 tsc --checkJs --noEmit --strict --target es2022 --module es2022 \
+	  --lib es2023,dom,dom.iterable public/*.js
 
 clean: ## Remove the environment and the local data
 	@# As root, the database may live outside of the checkout: see dev/stack.py
