@@ -178,7 +178,9 @@ def _make_client(session: "Session", settings: Settings) -> "S3Client":
         config=Config(
             signature_version="s3v4",
             s3={
-                "addressing_style": "path" if settings.s3_endpoint_url else "auto",
+                # "auto" would presign for the global endpoint, which outside us-east-1 redirects or refuses;
+                # buckets with a dot in their name are addressed by path all the same.
+                "addressing_style": "path" if settings.s3_endpoint_url else "virtual",
                 "us_east_1_regional_endpoint": "regional",
             },
             connect_timeout=3,
