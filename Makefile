@@ -38,6 +38,10 @@ test-oidc: $(STAMP) ## Keyless production on LocalStack's STS (make test has it 
 	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
 	$(PY) -m pytest --store=localstack tests/localstack
 
+.PHONY: doctor
+doctor: $(STAMP) ## Check a deployment: the environment's, ENV=.env.production, or the running stack
+	@$(PY) -m deploy.doctor "$(ENV)"
+
 upload: $(STAMP) ## Upload FILE=… to the running API; started again, it sends only what is missing
 	@test -n "$(FILE)" || { echo "Say which file: make upload FILE=manual.pdf"; exit 1; }
 	@$(PY) examples/upload.py "$(FILE)"
