@@ -50,7 +50,7 @@ def _absent(deployment: Deployment, error: ClientError) -> Finding:
         return wrong("bucket", f"{name} is in another region", f"Set S3_REGION={region}")
     return wrong(
         "bucket",
-        f"{name} may not be looked at ({code}): it is another account's, the keys are wrong, or s3:ListBucket is missing",
+        f"{name} may not be looked at ({code}): another account's, wrong keys, or s3:ListBucket is missing",
         deployment.iam_policy(),
     )
 
@@ -84,7 +84,7 @@ def _check_anonymous(deployment: Deployment) -> Finding:
     """Somebody without credentials must learn nothing, not even that a key is absent."""
     url = deployment.s3.bucket_url
     try:
-        listing, absent = (httpx.get(one, timeout=10) for one in (url, f"{url}/{deployment.new_key()}"))
+        listing, absent = (deployment.http.get(one) for one in (url, f"{url}/{deployment.new_key()}"))
     except httpx.HTTPError as error:
         return wrong("private", f"the bucket's URL does not answer ({type(error).__name__})", "Try again.")
     if listing.status_code in (401, 403) and absent.status_code in (401, 403):

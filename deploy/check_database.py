@@ -7,7 +7,7 @@ import psycopg
 
 from db.migrate import MigrationError, pending
 from deploy.deployment import Deployment
-from deploy.report import Finding, ok, warning, wrong
+from deploy.report import Finding, ok, wrong
 from lib.store.conninfo import conninfo, ignored_parameters
 
 MIGRATE = (

@@ -8,7 +8,6 @@ import jwt
 
 from deploy.deployment import Deployment
 from deploy.report import Finding, ok, warning, wrong
-from lib.config import Settings
 
 
 def check_authentication(deployment: Deployment) -> Iterator[Finding]:
@@ -20,7 +19,7 @@ def check_authentication(deployment: Deployment) -> Iterator[Finding]:
     if settings.auth_bypass:
         return
     if settings.auth_jwks_url:
-        yield from _check_jwks(settings)
+        yield from _check_jwks(deployment)
     else:
         yield ok("authentication", "tokens are signed with a shared secret of at least 32 bytes (HS256)")
     if settings.auth_audience is None:
@@ -31,11 +30,11 @@ def check_authentication(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
-def _check_jwks(settings: Settings) -> Iterator[Finding]:
-    url = settings.auth_jwks_url or ""
+def _check_jwks(deployment: Deployment) -> Iterator[Finding]:
+    url = deployment.settings.auth_jwks_url or ""
     mend = "Set AUTH_JWKS_URL to the issuer's 'jwks_uri' (see its /.well-known/openid-configuration)."
     try:
-        keys = jwt.PyJWKSet.from_dict(httpx.get(url, timeout=10).raise_for_status().json()).keys
+        keys = jwt.PyJWKSet.from_dict(deployment.http.get(url).raise_for_status().json()).keys
     except httpx.HTTPError as error:
         yield wrong("authentication", f"AUTH_JWKS_URL does not answer ({type(error).__name__})", mend)
         return
@@ -47,15 +46,15 @@ def _check_jwks(settings: Settings) -> Iterator[Finding]:
         yield wrong("authentication", "the JWKS has no public key that signs", mend)
         return
     yield ok("authentication", f"the JWKS has {len(signing)} signing key{'s' if len(signing) > 1 else ''}")
-    yield _check_issuer(settings)
+    yield _check_issuer(deployment)
 
 
-def _check_issuer(settings: Settings) -> Finding:
+def _check_issuer(deployment: Deployment) -> Finding:
     """An issuer tells its own name; not every one has that page."""
-    issuer = settings.auth_issuer or ""
+    issuer = deployment.settings.auth_issuer or ""
     page = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
     try:
-        told = httpx.get(page, timeout=10, follow_redirects=True).raise_for_status().json()["issuer"]
+        told = deployment.http.get(page, follow_redirects=True).raise_for_status().json()["issuer"]
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
         return warning(
             "issuer",

@@ -43,9 +43,13 @@ def _check_parts(deployment: Deployment, key: str, upload_id: str) -> Iterator[F
     origins = sorted(deployment.settings.origins)
     urls = _presigned(deployment, key, upload_id, 1 + len(origins))
     try:
-        answer = httpx.put(urls[0], content=PART, timeout=30)
-        longer = httpx.put(urls[0], content=PART + b"!", timeout=30)
-        unserved = [origin for origin, url in zip(origins, urls[1:], strict=True) if not _served(url, origin)]
+        answer = deployment.http.put(urls[0], content=PART)
+        longer = deployment.http.put(urls[0], content=PART + b"!")
+        unserved = [
+            origin
+            for origin, url in zip(origins, urls[1:], strict=True)
+            if not _served(deployment.http, url, origin)
+        ]
     except httpx.HTTPError as error:
         yield wrong("upload", f"the store does not take a part ({type(error).__name__})", "Try again.")
         return
@@ -82,21 +86,21 @@ def _presigned(deployment: Deployment, key: str, upload_id: str, count: int) -> 
     )
 
 
-def _served(url: str, origin: str) -> bool:
+def _served(http: httpx.Client, url: str, origin: str) -> bool:
     """Whether a page of this origin could PUT to the URL and read the ETag (the Fetch standard's CORS)."""
     asks = {
         "Origin": origin,
         "Access-Control-Request-Method": "PUT",
         "Access-Control-Request-Headers": "content-type",
     }
-    preflight = httpx.options(url, headers=asks, timeout=30)
+    preflight = http.options(url, headers=asks)
     if not preflight.is_success or not _lets_in(preflight, origin):
         return False
     methods, headers = (_words(preflight, f"access-control-allow-{name}") for name in ("methods", "headers"))
     if not methods & {"put", "*"} or not headers & {"content-type", "*"}:
         return False
     sent = {"Origin": origin, "Content-Type": "application/pdf"}
-    answer = httpx.put(url, content=PART, headers=sent, timeout=30)
+    answer = http.put(url, content=PART, headers=sent)
     exposed = _words(answer, "access-control-expose-headers")
     return answer.is_success and _lets_in(answer, origin) and bool(exposed & {"etag", "*"})
 
@@ -164,7 +168,7 @@ def check_clocks(deployment: Deployment) -> Iterator[Finding]:
     mend = "Set the clock: timedatectl set-ntp true"
     try:
         before = time.time()
-        answer = httpx.get(deployment.s3.bucket_url, timeout=10)
+        answer = deployment.http.get(deployment.s3.bucket_url)
         date = parsedate_to_datetime(answer.headers["Date"]).timestamp()
         store = date + 0.5 - (before + time.time()) / 2  # a Date has whole seconds
     except (httpx.HTTPError, KeyError, ValueError, TypeError) as error:

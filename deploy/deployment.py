@@ -1,13 +1,13 @@
 """The deployment that the doctor looks at."""
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
+import httpx
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -25,7 +25,7 @@ class Deployment:
     """Its settings, the bucket as the API sees it, and a client for what the API never asks."""
 
     settings: Settings
-    env: Mapping[str, str]
+    http: httpx.Client  # for what the API leaves to browsers
 
     @cached_property
     def s3(self) -> S3:

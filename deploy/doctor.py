@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+import httpx
+
 from deploy.check_bucket import check_bucket
 from deploy.check_credentials import check_credentials
 from deploy.check_database import check_database
@@ -22,8 +24,20 @@ LOCAL = Path(__file__).resolve().parent.parent / ".dev" / "env"
 SETTINGS_MEND = "Set it: vercel env add NAME production   (and in the file or environment that this reads)"
 
 Check = Callable[[Deployment], Iterable[Finding]]
-WITHOUT_STORE: tuple[Check, ...] = (check_authentication, check_origins, check_database, check_credentials)
-WITH_STORE: tuple[Check, ...] = (check_bucket, check_upload, check_clocks)
+CHECKS: tuple[Check, ...] = (
+    check_authentication,
+    check_origins,
+    check_database,
+    check_credentials,
+    check_bucket,
+    check_upload,
+    check_clocks,
+)
+NEEDED: dict[Check, set[str]] = {
+    check_bucket: {"credentials"},
+    check_upload: {"credentials", "bucket"},
+    check_clocks: {"credentials", "bucket"},
+}
 
 
 def examine(env: Mapping[str, str]) -> Iterator[Finding]:
@@ -34,28 +48,30 @@ def examine(env: Mapping[str, str]) -> Iterator[Finding]:
         for problem in str(error).split("; "):
             yield wrong("settings", problem, SETTINGS_MEND)
         return
-    yield ok(
-        "settings", f"make sense; STAGE is {settings.stage}, the store {settings.s3_endpoint_url or 'AWS'}"
-    )
-    deployment = Deployment(settings, env)
+    yield ok("settings", f"STAGE is {settings.stage}, the store {settings.s3_endpoint_url or 'AWS'}")
+    with httpx.Client(timeout=20) as http:
+        yield from _examine(Deployment(settings, http))
+
+
+def _examine(deployment: Deployment) -> Iterator[Finding]:
     sick: set[str] = set()
-    for check in WITHOUT_STORE:
-        for finding in _findings(check, deployment):
-            yield finding
-            sick |= {finding.check} if finding.status == "wrong" else set()
-    for check in WITH_STORE:
-        if sick & {"credentials", "bucket"}:
-            yield warning(
-                check.__name__.removeprefix("check_"), f"not checked for want of: {', '.join(sick)}"
-            )
+    for check in CHECKS:
+        wanting = sorted(sick & NEEDED.get(check, set()))
+        if wanting:
+            yield warning(_name(check), f"not checked for want of: {', '.join(wanting)}")
             continue
         for finding in _findings(check, deployment):
             yield finding
-            sick |= {finding.check} if finding.status == "wrong" else set()
+            if finding.status == "wrong":
+                sick.add(finding.check)
+
+
+def _name(check: Check) -> str:
+    return check.__name__.removeprefix("check_")
 
 
 def _findings(check: Check, deployment: Deployment) -> Iterator[Finding]:
-    name = check.__name__.removeprefix("check_")
+    name = _name(check)
     try:
         yield from check(deployment)
     except SettingsError as error:

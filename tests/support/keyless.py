@@ -31,12 +31,14 @@ class Issuer:
         jwks = json.dumps({"keys": [public | {"kid": "one", "use": "sig", "alg": "RS256"}]}).encode()
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(jwks)))
-                self.end_headers()
-                self.wfile.write(jwks)
+            def do_GET(handler):  # noqa: N805 - `self` is the issuer
+                known = {"jwks": jwks, "openid-configuration": json.dumps({"issuer": self.url}).encode()}
+                body = known.get(handler.path.rpartition("/")[2])
+                handler.send_response(200 if body else 404)
+                handler.send_header("Content-Type", "application/json")
+                handler.send_header("Content-Length", str(len(body or b"")))
+                handler.end_headers()
+                handler.wfile.write(body or b"")
 
             def log_message(self, *_):
                 pass
