@@ -20,6 +20,13 @@ test-localstack: $(STAMP) ## The scenarios on LocalStack, in an environment of i
 	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
 	$(PY) -m pytest --store=localstack tests/scenarios tests/test_faults.py tests/test_store_differences.py
 
+.PHONY: http proof
+http: $(STAMP) ## The requests of __http__/ against `make run`, or a stack of their own where it does not run
+	@$(PY) -m tests.http_files
+
+proof: $(STAMP) ## Write docs/proof.md from real requests, responses and rows
+	@$(PY) -m tests.proof
+
 lint: $(STAMP) ## ruff
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .
 
@@ -42,9 +49,10 @@ test-oidc: $(STAMP) ## Keyless production on LocalStack's STS (make test has it 
 doctor: $(STAMP) ## Check a deployment: the environment's, ENV=.env.production, or the running stack
 	@$(PY) -m deploy.doctor "$(ENV)"
 
-upload: $(STAMP) ## Upload FILE=… to the running API; started again, it sends only what is missing
-	@test -n "$(FILE)" || { echo "Say which file: make upload FILE=manual.pdf"; exit 1; }
-	@$(PY) examples/upload.py "$(FILE)"
+upload: $(STAMP) ## Upload FILE=… (else a sample of 32 MB) to the running API; again after a crash: what is missing
+	@test -n "$(FILE)" || test -f .dev/sample.pdf || { mkdir -p .dev; \
+	  head -c 32000000 /dev/urandom > .dev/sample.pdf; }
+	@$(PY) examples/upload.py "$(or $(FILE),.dev/sample.pdf)"
 
 migrate: $(STAMP) ## Migrate the database of DATABASE_URL
 	$(PY) -m db.migrate
@@ -53,7 +61,22 @@ seed: $(STAMP) ## Load the story's test data into the running stack's database
 	@test -f .dev/env || { echo "Start the stack first: make run"; exit 1; }
 	set -a && . ./.dev/env && set +a && $(PY) -m db.seed
 
+# --- Vercel's own build and runtime
+
+.PHONY: build test-vercel vercel-dev
+
+build: $(STAMP) ## The real `vercel build` in a copy of the tree, and a check of what it made
+	@$(PY) -m dev.vercel_build
+	$(PY) -m pytest --server=vercel tests/scenarios/vercel/test_build.py
+
+test-vercel: $(STAMP) ## The scenarios over the built functions, under Vercel's runtime
+	@$(PY) -m dev.vercel_build --if-changed
+	$(PY) -m pytest --server=vercel tests/scenarios
+
 clean: ## Remove the environment and the local data
+	@# As root, the database may live outside of the checkout: see dev/stack.py
+	@test ! -f .dev/state.json || \
+	  rm -rf "/var/tmp/upload-sessions-$$(sed -n 's/.*"marker": "\([0-9a-f]*\)".*/\1/p' .dev/state.json)"
 	rm -rf .venv .dev
 
 # The first Python of at least 3.11 that really runs: a version manager's shim may be there and refuse.

@@ -2,9 +2,9 @@
 
 from lib.edge import Call, Endpoint, Response
 from lib.openapi import document
-from lib.wiring import Application, application
+from lib.wiring import Application, get_application
 
-app = Endpoint("/api/openapi.json", application, public=True)
+app = Endpoint("/api/openapi.json", get_application, public=True)
 
 
 @app.on("GET")

@@ -96,6 +96,7 @@ class Stack:
             "S3_ENDPOINT_URL": f"http://127.0.0.1:{self._state['weed_ports'][0]}",
             "AWS_ACCESS_KEY_ID": self._state["access_key"],
             "AWS_SECRET_ACCESS_KEY": self._state["secret_key"],
+            "AWS_SESSION_TOKEN": "",  # one in the caller's own environment belongs to other keys
             "S3_REGION": "us-east-1",
             "MOC_BUCKET": BUCKET,
         }
@@ -172,7 +173,8 @@ class Stack:
 
     def remove(self) -> None:
         """Delete the data, of a stack that is stopped."""
-        shutil.rmtree(Path("/var/tmp") / f"upload-sessions-{self._state['marker']}", ignore_errors=True)  # noqa: S108
+        shelter = Path("/var/tmp") / f"upload-sessions-{self._load_state()['marker']}"  # noqa: S108
+        shutil.rmtree(shelter, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- SeaweedFS
@@ -233,8 +235,14 @@ class Stack:
     def _load_state(self) -> dict[str, Any]:
         path = self.folder / "state.json"
         if path.exists():
-            return dict(json.loads(path.read_text()))
+            state = dict(json.loads(path.read_text()))
+            origin = Path(state.get("folder", self.folder))
+            if origin != self.folder and origin.exists():
+                # Two stacks with one marker would end each other's processes, or share a database.
+                raise StackError(f"{self.folder} is a copy of {origin}: remove the copy, and start again.")
+            return state | {"folder": str(self.folder)}
         return {
+            "folder": str(self.folder),
             "marker": secrets.token_hex(6),
             "password": secrets.token_hex(12),
             "access_key": "dev" + secrets.token_hex(8),
@@ -243,9 +251,10 @@ class Stack:
 
     def _save_state(self) -> None:
         self._state["pids"] = [child.pid for child in (self.postgres, self.weed) if child.pid]
-        path = self.folder / "state.json"
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(self._state))
+        new = self.folder / "state.json.new"
+        new.touch(mode=0o600)
+        new.write_text(json.dumps(self._state))
+        new.replace(self.folder / "state.json")  # at once: whoever is killed here leaves the old one
 
     def _choose_ports(self) -> None:
         """The ports of the last run where they are free, so that what was pasted then still works."""

@@ -82,7 +82,7 @@ _lock = threading.Lock()
 _application: Application | None = None
 
 
-def application() -> Application:
+def get_application() -> Application:
     """This instance's application, built at the first request. Raises `SettingsError`."""
     global _application
     with _lock:

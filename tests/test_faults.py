@@ -257,6 +257,7 @@ def test_the_database_is_down(in_process):
     assert (health.status_code, health.json()) == (
         503, {"status": "unavailable", "database": "unavailable", "bucket": "ok"},
     )  # fmt: skip
+    assert health.headers["Retry-After"] == "5"
 
 
 def test_the_bucket_is_not_there(in_process):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from lib import log
 from lib.errors import ApiError, Reason
 from lib.models import CompletedFile, CompleteFile
 from lib.parts import StoredPart, split_by_size
@@ -82,6 +83,8 @@ class Completion:
     def _assemble(self, file: FileRow, parts: list[StoredPart]) -> FileRow:
         etag = self._s3.complete_upload(file.object_key, file.upload_id or "", parts)
         if not self._store.mark_completed(file, etag, parts):
+            # Aborted while it was assembled. Not deleted: the key may be that of the file's next upload.
+            log.warning("object without a file", session_id=file.session_id, file_id=file.id)
             raise ApiError(Reason.FILE_NOT_FOUND)
         return replace(file, status="completed", etag=etag)
 

@@ -35,6 +35,6 @@ class Parallel:
         waiting = list(items)
         if len(waiting) == 1:
             return [outcome(waiting[0])]
-        # The request's own context (its id, for the log; its identity) goes along into each thread.
-        contexts = [copy_context() for _ in waiting]
-        return list(self._executor.map(lambda context, item: context.run(outcome, item), contexts, waiting))
+        # Each in a copy of this request's context, for its id in log lines, its identity and its budget.
+        tasks = [self._executor.submit(copy_context().run, outcome, item) for item in waiting]
+        return [task.result() for task in tasks]

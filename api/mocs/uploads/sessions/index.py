@@ -2,9 +2,9 @@
 
 from lib.edge import Call, Endpoint, Response
 from lib.models import CreateSession
-from lib.wiring import Application, application
+from lib.wiring import Application, get_application
 
-app = Endpoint("/api/mocs/uploads/sessions", application)
+app = Endpoint("/api/mocs/uploads/sessions", get_application)
 
 
 @app.on("POST", body=CreateSession)

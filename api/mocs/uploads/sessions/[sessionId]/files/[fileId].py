@@ -1,9 +1,9 @@
 """DELETE /api/mocs/uploads/sessions/:sessionId/files/:fileId: abort one upload."""
 
 from lib.edge import Call, Endpoint, Response
-from lib.wiring import Application, application
+from lib.wiring import Application, get_application
 
-app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files/:fileId", application)
+app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files/:fileId", get_application)
 
 
 @app.on("DELETE")

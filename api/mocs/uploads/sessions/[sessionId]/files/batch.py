@@ -2,9 +2,9 @@
 
 from lib.edge import Call, Endpoint, Response
 from lib.models import RegisterBatch
-from lib.wiring import Application, application
+from lib.wiring import Application, get_application
 
-app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files/batch", application)
+app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files/batch", get_application)
 
 
 @app.on("POST", body=RegisterBatch)

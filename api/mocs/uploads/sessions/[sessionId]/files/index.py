@@ -2,9 +2,9 @@
 
 from lib.edge import Call, Endpoint, Response
 from lib.models import FileMetadata
-from lib.wiring import Application, application
+from lib.wiring import Application, get_application
 
-app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files", application)
+app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files", get_application)
 
 
 @app.on("POST", body=FileMetadata)

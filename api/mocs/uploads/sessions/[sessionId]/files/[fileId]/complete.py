@@ -2,9 +2,9 @@
 
 from lib.edge import Call, Endpoint, Response
 from lib.models import CompleteFile
-from lib.wiring import Application, application
+from lib.wiring import Application, get_application
 
-app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files/:fileId/complete", application)
+app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files/:fileId/complete", get_application)
 
 
 @app.on("POST", body=CompleteFile, body_may_be_empty=True)

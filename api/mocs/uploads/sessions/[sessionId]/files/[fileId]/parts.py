@@ -2,9 +2,9 @@
 
 from lib.edge import Call, Endpoint, Response
 from lib.models import PartsQuery, RecordParts
-from lib.wiring import Application, application
+from lib.wiring import Application, get_application
 
-app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files/:fileId/parts", application)
+app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files/:fileId/parts", get_application)
 
 
 @app.on("GET", query=PartsQuery)
