@@ -295,6 +295,34 @@ def test_a_store_that_takes_any_length(healthy):
         assert wrong(healthy | {"S3_ENDPOINT_URL": proxy.url}).keys() == {"signed length"}
 
 
+@pytest.mark.parametrize(
+    ("refused", "checks"),
+    [
+        (lambda method, path: method == "GET" and "uploadId" in path, {"list parts", "abort"}),
+        (lambda method, path: method == "PUT", {"upload", "browsers"}),
+        (lambda method, path: method == "HEAD" and "doctor/" in path, {"missing object"}),
+        (lambda method, path: method == "POST" and "?uploads" in path, {"upload"}),
+    ],
+    ids=["ListParts", "UploadPart", "HeadObject", "CreateMultipartUpload"],
+)
+def test_what_the_credentials_may_not_do(healthy, refused, checks):
+    with TamperingProxy(healthy["S3_ENDPOINT_URL"], refuse=refused) as proxy:
+        problems = wrong(healthy | {"S3_ENDPOINT_URL": proxy.url})
+    assert problems.keys() == checks
+    assert any("deploy.documents iam-policy" in text for text in problems.values())
+
+
+def test_an_upload_that_cannot_be_aborted_is_told(healthy, s3, bucket):
+    def refused(method, _):
+        return method == "DELETE"
+
+    with TamperingProxy(healthy["S3_ENDPOINT_URL"], refuse=refused) as proxy:
+        problems = wrong(healthy | {"S3_ENDPOINT_URL": proxy.url})
+    assert problems.keys() == {"abort"}
+    left = [upload["Key"] for upload in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]]
+    assert any(key in problems["abort"] for key in left)
+
+
 @pytest.mark.parametrize("seconds", [-600, 600])
 def test_clocks_that_differ(healthy, seconds):
     date = {"date": formatdate(time() + seconds, usegmt=True)}  # of the moment when the test began

@@ -9,12 +9,13 @@ OWN_HEADERS = {"transfer-encoding", "connection", "content-length", "content-enc
 
 
 class TamperingProxy:
-    """`cut` shortens longer bodies, `headers` replaces headers of answers, `drop` leaves some out.
+    """`cut` shortens longer bodies, `headers` replaces headers of answers, `drop` leaves some out,
+    and `refuse` tells by method and path which requests are 403.
 
     The Host header goes through as it is, so signatures stay good. A context manager.
     """
 
-    def __init__(self, target, *, cut=None, headers=None, drop=()):
+    def __init__(self, target, *, cut=None, headers=None, drop=(), refuse=None):
         client = httpx.Client(base_url=target, timeout=30)
         replaced = headers or {}
 
@@ -23,6 +24,11 @@ class TamperingProxy:
 
             def handle_any(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))[:cut]
+                if refuse and refuse(self.command, self.path):
+                    self.send_response_only(403)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
                 sent = [(name, value) for name, value in self.headers.items() if name != "Content-Length"]
                 if self.command in ("PUT", "POST"):
                     sent.append(("Content-Length", str(len(body))))
