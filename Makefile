@@ -45,6 +45,10 @@ test-oidc: $(STAMP) ## Keyless production on LocalStack's STS (make test has it 
 	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
 	$(PY) -m pytest --store=localstack tests/localstack
 
+.PHONY: doctor
+doctor: $(STAMP) ## Check a deployment: the environment's, ENV=.env.production, or the running stack
+	@$(PY) -m deploy.doctor "$(ENV)"
+
 upload: $(STAMP) ## Upload FILE=… (else a sample of 32 MB) to the running API; again after a crash: what is missing
 	@test -n "$(FILE)" || test -f .dev/sample.pdf || { mkdir -p .dev; \
 	  head -c 32000000 /dev/urandom > .dev/sample.pdf; }
