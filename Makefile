@@ -37,7 +37,7 @@ seed: $(STAMP) ## Load the story's test data into the running stack's database
 
 # --- Vercel's own build and runtime
 
-.PHONY: build test-vercel vercel-dev
+.PHONY: build test-vercel vercel-dev test-vercel-dev
 
 build: $(STAMP) ## The real `vercel build` in a copy of the tree, and a check of what it made
 	@$(PY) -m dev.vercel_build
@@ -46,6 +46,12 @@ build: $(STAMP) ## The real `vercel build` in a copy of the tree, and a check of
 test-vercel: $(STAMP) ## The scenarios over the built functions, under Vercel's runtime
 	@$(PY) -m dev.vercel_build --if-changed
 	$(PY) -m pytest --server=vercel tests/scenarios
+
+vercel-dev: $(STAMP) ## The real `vercel dev` (PORT=…) on the embedded database and S3 store
+	@exec $(PY) -m dev.vercel_dev
+
+test-vercel-dev: $(STAMP) ## One scenario over `vercel dev`, which is slow
+	$(PY) -m pytest --server=vercel-dev --timeout=900 -k a_killed_upload tests/scenarios/test_resume.py
 
 clean: ## Remove the environment and the local data
 	rm -rf .venv .dev
