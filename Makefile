@@ -51,7 +51,7 @@ vercel-dev: $(STAMP) ## The real `vercel dev` (PORT=…) on the embedded databas
 	@exec $(PY) -m dev.vercel_dev
 
 test-vercel-dev: $(STAMP) ## One scenario over `vercel dev`, which is slow
-	$(PY) -m pytest --server=vercel-dev --timeout=900 -k a_killed_upload tests/scenarios/test_resume.py
+	$(PY) -m pytest --server=vercel-dev --timeout=900 -k ur_hp_002 tests/scenarios/test_complete.py
 
 clean: ## Remove the environment and the local data
 	rm -rf .venv .dev

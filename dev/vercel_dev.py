@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 
 import psycopg
 
@@ -109,9 +110,16 @@ def _serve(port: int, stack: Stack) -> None:
         raise StackError(f"vercel dev has exited: see {server.log}")
 
 
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # a second one must not disturb the clearing up
+    raise KeyboardInterrupt
+
+
 def main() -> int:
     """Run until Ctrl-C, SIGTERM or a crash; the exit status says which."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
     port = int(os.environ.get("PORT") or 3000)
     try:
         with Stack(DEV, origins=[f"http://localhost:{port}", f"http://127.0.0.1:{port}"]) as stack:
