@@ -24,9 +24,10 @@ types: $(STAMP) ## mypy, strict; the handlers one by one, because Vercel's names
 
 check: lint types test ## All three
 
-upload: $(STAMP) ## Upload FILE=… to the running API; started again, it sends only what is missing
-	@test -n "$(FILE)" || { echo "Say which file: make upload FILE=manual.pdf"; exit 1; }
-	@$(PY) examples/upload.py "$(FILE)"
+upload: $(STAMP) ## Upload FILE=… (else a sample of 32 MB) to the running API; again after a crash: what is missing
+	@test -n "$(FILE)" || test -f .dev/sample.pdf || { mkdir -p .dev; \
+	  head -c 32000000 /dev/urandom > .dev/sample.pdf; }
+	@$(PY) examples/upload.py "$(or $(FILE),.dev/sample.pdf)"
 
 migrate: $(STAMP) ## Migrate the database of DATABASE_URL
 	$(PY) -m db.migrate

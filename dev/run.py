@@ -34,14 +34,15 @@ class Server:
         self._env = env
         self._process: subprocess.Popen[bytes] | None = None
         self._socket = _listen(port)
+        self._lifeline = os.pipe()  # its end tells the server that we are gone, however we went
 
     def start(self) -> None:
         """Start the process, or start it anew."""
         self.stop()
-        descriptor = self._socket.fileno()
-        command = [sys.executable, "-m", "dev.server", str(descriptor)]
+        descriptors = [self._socket.fileno(), self._lifeline[0]]
+        command = [sys.executable, "-m", "dev.server", *map(str, descriptors)]
         self._process = subprocess.Popen(
-            command, cwd=ROOT, env=self._env, pass_fds=[descriptor], start_new_session=True
+            command, cwd=ROOT, env=self._env, pass_fds=descriptors, start_new_session=True
         )
 
     def stop(self) -> None:
@@ -130,7 +131,7 @@ def _serve(port: int, stack: Stack | None) -> None:
         server.start()
         print(f"The API is at {env['API_URL']}. Ctrl-C stops it. Paste one of these next:\n", flush=True)
         print(f"  curl -s -X POST {env['API_URL']}/api/mocs/uploads/sessions -d '{{}}'")
-        print("  make upload FILE=README.pdf   # in another terminal; any PDF, image or CSV")
+        print("  make upload   # in another terminal; a sample of 32 MB, or FILE=manual.pdf")
         print(f"  open {env['API_URL']}/        # the upload page", flush=True)
         _watch(server, stack)
     finally:

@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 import mimetypes
+import os
 import socket
 import sys
 import threading
@@ -41,7 +42,9 @@ class Server:
         if int(environ.get("CONTENT_LENGTH") or 0) > MAX_BODY_SIZE:
             return _text(start_response, "413 Content Too Large", "FUNCTION_PAYLOAD_TOO_LARGE\n")
         try:
-            return self.function(target.path)({**environ, "QUERY_STRING": target.query}, start_response)
+            function = self.function(target.path)
+            answer: Iterable[bytes] = function({**environ, "QUERY_STRING": target.query}, start_response)
+            return answer
         except Exception:
             logger.exception("%s failed", target.path.name)
             return _text(start_response, "500 Internal Server Error", "FUNCTION_INVOCATION_FAILED\n")
@@ -79,9 +82,20 @@ def _static(path: Path, environ: dict[str, Any], start_response: Callable[..., A
     return [body] if environ["REQUEST_METHOD"] == "GET" else []
 
 
+def _end_with(lifeline: int) -> None:
+    """End this process when the one that holds the other end of a pipe ends, even by SIGKILL."""
+    os.read(lifeline, 1)
+    os._exit(1)
+
+
 def main() -> None:
-    """Serve on the listening socket whose descriptor is the first argument, until a signal comes."""
+    """Serve on the listening socket whose descriptor is the first argument, until a signal comes.
+
+    A second argument is the descriptor of a pipe: serve no longer than its other end is open.
+    """
     logging.basicConfig(format="%(message)s")
+    if len(sys.argv) > 2:
+        threading.Thread(target=_end_with, args=[int(sys.argv[2])], daemon=True).start()
     listener = socket.socket(fileno=int(sys.argv[1]))
     waitress.serve(
         Server(ROOT),
