@@ -3,9 +3,10 @@
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import quote
 
 from lib.config import Settings
@@ -14,7 +15,7 @@ from lib.parts import StoredPart
 from lib.presign import Credentials
 
 if TYPE_CHECKING:
-    from boto3.session import Session
+    from botocore.session import Session
     from types_boto3_s3 import S3Client
 
 T = TypeVar("T")
@@ -44,6 +45,16 @@ class S3:
         self._lock = threading.Lock()
         self._made: S3Client | None = None
         self._url: str | None = None
+
+    def prepare(self) -> None:
+        """Make the client in a thread, while the caller asks the database: it is most of a cold start."""
+        if self._made is None:
+            context = copy_context()  # what the request knows, credentials may need
+            threading.Thread(target=context.run, args=[self._try_to_make], daemon=True).start()
+
+    def _try_to_make(self) -> None:
+        with suppress(Exception):  # the call that needs the client meets it too, and says so
+            self._client  # noqa: B018
 
     def create_upload(self, key: str, content_type: str) -> str:
         """Start a multipart upload and return its upload id."""
@@ -145,15 +156,18 @@ class S3:
     @cached_property
     def _session(self) -> "Session":
         # Imported here because it is most of a cold start, and not every function asks S3.
-        from boto3.session import Session
+        # And botocore rather than boto3, whose resources and transfers are a fifth more for nothing.
+        from botocore.session import Session
 
+        session = Session()
         secret, token = self._settings.aws_secret_access_key, self._settings.aws_session_token
-        return Session(
-            aws_access_key_id=self._settings.aws_access_key_id,
-            aws_secret_access_key=secret.get_secret_value() if secret else None,
-            aws_session_token=token.get_secret_value() if token else None,
-            region_name=self._settings.s3_region,
-        )
+        if self._settings.aws_access_key_id and secret:
+            session.set_credentials(
+                self._settings.aws_access_key_id,
+                secret.get_secret_value(),
+                token.get_secret_value() if token else None,
+            )
+        return session
 
     @property
     def _client(self) -> "S3Client":
@@ -166,8 +180,9 @@ class S3:
 def _make_client(session: "Session", settings: Settings) -> "S3Client":
     from botocore.config import Config
 
-    return session.client(
+    client = session.create_client(
         "s3",
+        region_name=settings.s3_region,
         endpoint_url=settings.s3_endpoint_url,
         config=Config(
             signature_version="s3v4",
@@ -184,6 +199,7 @@ def _make_client(session: "Session", settings: Settings) -> "S3Client":
             response_checksum_validation="when_required",
         ),
     )
+    return cast("S3Client", client)
 
 
 class _NotFoundError(Exception):

@@ -46,6 +46,7 @@ class Completion:
         Raises `ApiError`: `SESSION_NOT_FOUND`, `SESSION_EXPIRED`, `SESSION_NOT_ACTIVE`, `FILE_NOT_FOUND`,
         `UPLOAD_NOT_FOUND`, `PARTS_MISSING`, `PART_SIZE_MISMATCH`, `ETAG_MISMATCH`, `STORAGE_UNAVAILABLE`.
         """
+        self._s3.prepare()
         record = record_of(self._store, user_id, session_id, file_id)
         file = record.file
         if file is None or file.status != "completed":

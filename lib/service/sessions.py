@@ -85,6 +85,7 @@ class Sessions:
 
         Safe to repeat. Raises `ApiError`: `SESSION_NOT_FOUND`, `STORAGE_UNAVAILABLE` (uploads are left).
         """
+        self._s3.prepare()
         unfinished = self._store.cancel(user_id, session_id)
         if unfinished is None:
             raise ApiError(Reason.SESSION_NOT_FOUND)
