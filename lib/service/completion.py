@@ -47,7 +47,7 @@ class Completion:
         `UPLOAD_NOT_FOUND`, `PARTS_MISSING`, `PART_SIZE_MISMATCH`, `ETAG_MISMATCH`, `STORAGE_UNAVAILABLE`.
         """
         self._s3.prepare()
-        record = record_of(self._store, user_id, session_id, file_id)
+        record = record_of(self._store, user_id, session_id, file_id, with_parts=True)
         file = record.file
         if file is None or file.status != "completed":
             open_for_writing(record.session, self._now())

@@ -57,7 +57,7 @@ class Transfer:
         `SESSION_NOT_ACTIVE`, `UPLOAD_NOT_FOUND`.
         """
         self._s3.prepare()
-        record = record_of(self._store, user_id, session_id, file_id)
+        record = record_of(self._store, user_id, session_id, file_id, with_parts=True)
         if query.presign:
             open_for_writing(record.session, self._now())
         file = file_of(record)
