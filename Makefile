@@ -36,6 +36,18 @@ seed: $(STAMP) ## Load the story's test data into the running stack's database
 	@test -f .dev/env || { echo "Start the stack first: make run"; exit 1; }
 	set -a && . ./.dev/env && set +a && $(PY) -m db.seed
 
+# --- Vercel's own build and runtime
+
+.PHONY: build test-vercel vercel-dev
+
+build: $(STAMP) ## The real `vercel build` in a copy of the tree, and a check of what it made
+	@$(PY) -m dev.vercel_build
+	$(PY) -m pytest --server=vercel tests/scenarios/vercel/test_build.py
+
+test-vercel: $(STAMP) ## The scenarios over the built functions, under Vercel's runtime
+	@$(PY) -m dev.vercel_build --if-changed
+	$(PY) -m pytest --server=vercel tests/scenarios
+
 clean: ## Remove the environment and the local data
 	rm -rf .venv .dev
 

@@ -1,6 +1,7 @@
 """Vercel's routing, read from `api/`, `public/` and `vercel.json` themselves.
 
-As https://vercel.com/docs/project-configuration says, and as built functions were seen to be called.
+As https://vercel.com/docs/project-configuration says, and as `vercel build` writes it into its config.json:
+tests/support/urls.py is a table that both have to agree on.
 """
 
 import json
@@ -52,7 +53,7 @@ class Router:
         A file of exactly this path comes first, then the rewrites, then the dynamic files. Dynamic segments
         are added to the query where the client has no parameter of that name.
         """
-        found = self._file(unquote(path), query)
+        found = self._file(decoded(path), query)
         if found:
             return found
         for rule in self._rewrites:
@@ -69,14 +70,15 @@ class Router:
         return self._file(destination, query) or self._function(destination, query)
 
     def _file(self, path: str, query: str) -> Target | None:
-        name = path.strip("/")
-        for candidate in (name, f"{name}/index".lstrip("/")):
+        """A file of exactly this name, or the index of a folder; one slash at the end is ignored."""
+        name = path[1:].removesuffix("/")
+        for candidate in (name, f"{name}/index".removeprefix("/")):
             if candidate in self._functions:
                 return Target(self._functions[candidate], query, is_function=True)
         public = self._root / "public"
-        for candidate in (name, f"{name}/index.html".lstrip("/")):
+        for candidate in (name, f"{name}/index.html".removeprefix("/")):
             file = (public / candidate).resolve()
-            if candidate and file.is_file() and file.is_relative_to(public):
+            if file.is_file() and str(file) == f"{public}/{candidate}":
                 return Target(file, query, is_function=False)
         return None
 
@@ -98,15 +100,27 @@ def _with_parameters(query: str, segments: dict[str, str]) -> str:
     return "&".join(filter(None, (query, added)))
 
 
+def decoded(path: str) -> str:
+    """A path as a name of a file: an encoded slash stays encoded, and separates nothing."""
+    return unquote(re.sub("%2f", "%252F", path, flags=re.IGNORECASE))
+
+
 def _source_pattern(source: str) -> re.Pattern[str]:
     """A rewrite's `/a/:name/b` as a regular expression."""
-    return re.compile(re.sub(r":(\w+)", r"(?P<\1>[^/]+)", re.escape(source).replace(r"\:", ":")) + "/?")
+    return re.compile(
+        re.sub(r":(\w+)", r"(?P<\1>[^/]+)", re.escape(source).replace(r"\:", ":")), re.IGNORECASE
+    )
 
 
 def _function_pattern(name: str) -> re.Pattern[str]:
     """A function's path with its `[segments]` as a regular expression; `index` stands for its folder."""
-    path = "/" + name.removesuffix("/index")
-    return re.compile(re.sub(r"\\\[(\w+)\\\]", r"(?P<\1>[^/]+)", re.escape(path)) + "/?")
+    folder, _, file = name.rpartition("/")
+    if file == "index":
+        path, end = folder, r"(?:/|/index|/index\.py)?"
+    else:
+        path, end = name, "" if "[" in file else r"(?:/|\.py)?"
+    segments = re.sub(r"\\\[(\w+)\\\]", r"(?P<\1>[^/]+)", re.escape("/" + path))
+    return re.compile(segments + end, re.IGNORECASE)
 
 
 def _specificity(name: str) -> list[tuple[bool, str]]:

@@ -42,8 +42,9 @@ class Server:
         if int(environ.get("CONTENT_LENGTH") or 0) > MAX_BODY_SIZE:
             return _text(start_response, "413 Content Too Large", "FUNCTION_PAYLOAD_TOO_LARGE\n")
         try:
-            function = self.function(target.path)
-            answer: Iterable[bytes] = function({**environ, "QUERY_STRING": target.query}, start_response)
+            # Vercel's runtime does not decode the path.
+            seen = {**environ, "PATH_INFO": path, "QUERY_STRING": target.query}
+            answer: Iterable[bytes] = self.function(target.path)(seen, start_response)
             return answer
         except Exception:
             logger.exception("%s failed", target.path.name)

@@ -17,6 +17,12 @@ from tests.support.client import Client
 SECRET = "the-secret-of-the-tests-has-32-bytes-or-more"
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--server", choices=["local", "vercel"], default="local", help="what serves the scenarios"
+    )
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
     """The embedded database and store, migrated."""

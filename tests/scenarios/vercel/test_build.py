@@ -1,0 +1,89 @@
+"""What `vercel build` makes of the tree: `make build`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dev.built import functions
+from dev.vercel_build import PLANTED, ensure_built
+from tests.support.urls import ROOT, function_names
+
+MAX_BUNDLE_SIZE = 48_000_000  # bytes; Vercel's limit is 250 MB, and less starts faster
+RUNTIMES_OWN = {".vc-config.json", "vc__handler__python.py"}
+NAMES = sorted(function_names())
+
+
+@pytest.fixture(scope="module")
+def output():
+    return ensure_built()
+
+
+@pytest.fixture(scope="module")
+def bundles(output):
+    """The files of each function, as paths below its folder."""
+    return {name: files_of(folder) for name, folder in functions(output).items()}
+
+
+def files_of(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def sources_of(*names):
+    return {path.relative_to(ROOT).as_posix() for name in names for path in (ROOT / name).rglob("*.py")}
+
+
+def test_every_file_below_api_is_a_function_and_nothing_else_is(bundles):
+    assert sorted(bundles) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_function_has_our_code_and_its_packages_and_nothing_else_of_the_tree(bundles, name):
+    ours = {file for file in bundles[name] if not file.startswith("_vendor/")}
+    assert ours == RUNTIMES_OWN | sources_of("api", "lib")
+
+
+def test_settings_of_the_developer_stay_out(output, bundles):
+    tree = output.parent.parent
+    assert (tree / ".env").read_text() == (tree / "lib" / ".env").read_text() == PLANTED
+    for name in NAMES:
+        assert not [file for file in bundles[name] if Path(file).name.startswith(".env")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_function_runs_our_app_on_the_python_of_the_tests(output, name):
+    folder = functions(output)[name]
+    settings = json.loads((folder / ".vc-config.json").read_text())
+    assert settings["runtime"] == "python3.12"
+    handler = (folder / "vc__handler__python.py").read_text()
+    assert f'"__VC_HANDLER_ENTRYPOINT": "{name}.py"' in handler
+    assert '"__VC_HANDLER_VARIABLE_NAME": "app"' in handler
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_bundle_is_small(output, bundles, name):
+    folder = functions(output)[name]
+    size = sum((folder / file).stat().st_size for file in bundles[name])
+    assert size <= MAX_BUNDLE_SIZE, f"{size / 1e6:.1f} MB"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_no_function_uses_is_left_out_and_the_rest_is_there(bundles, name):
+    data = {Path(file).parts[3] for file in bundles[name] if file.startswith("_vendor/botocore/data/")}
+    assert data == {"s3", "sts", "endpoints.json", "partitions.json", "sdk-default-configuration.json",
+                    "_retry.json"}  # fmt: skip
+    packages = {Path(file).parts[1] for file in bundles[name] if file.startswith("_vendor/")}
+    assert "pip" not in packages
+    assert packages >= {"boto3", "psycopg", "psycopg_binary", "pydantic", "jwt", "cryptography"}
+
+
+def test_static_files_are_those_of_public_and_no_others(output):
+    assert files_of(output / "static") == files_of(ROOT / "public")
+
+
+def test_the_rewrites_come_before_the_dynamic_files(output):
+    rewrites = json.loads((ROOT / "vercel.json").read_text())["rewrites"]
+    routes = json.loads((output / "config.json").read_text())["routes"]
+    leads_to = [route["dest"].partition("?")[0] for route in routes if "dest" in route]
+    assert leads_to[: len(rewrites)] == [rewrite["destination"] for rewrite in rewrites]
+    assert routes[0] == {"handle": "filesystem"}

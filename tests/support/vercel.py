@@ -1,0 +1,9 @@
+"""The API as Vercel builds and runs it."""
+
+from dev.built_server import BuiltServer
+from dev.vercel_build import ensure_built
+
+
+def vercel_server(env, log):
+    """The last build, or a new one where the sources have changed; a context manager."""
+    return BuiltServer(ensure_built(), env, log)
