@@ -82,5 +82,5 @@ def newest(
 def split_by_size(parts: Mapping[int, StoredPart], layout: Layout) -> tuple[dict[int, StoredPart], list[int]]:
     """The parts of the layout that have the size they should have, and the numbers of those that have not."""
     ours = {number: part for number, part in parts.items() if 1 <= number <= layout.part_count}
-    wrong = [number for number, part in ours.items() if part.size != layout.size_of(number)]
-    return {number: part for number, part in ours.items() if number not in set(wrong)}, wrong
+    good = {number: part for number, part in ours.items() if part.size == layout.size_of(number)}
+    return good, [number for number in ours if number not in good]

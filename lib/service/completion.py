@@ -47,7 +47,8 @@ class Completion:
         Raises `ApiError`: `SESSION_NOT_FOUND`, `SESSION_EXPIRED`, `SESSION_NOT_ACTIVE`, `FILE_NOT_FOUND`,
         `UPLOAD_NOT_FOUND`, `PARTS_MISSING`, `PART_SIZE_MISMATCH`, `ETAG_MISMATCH`, `STORAGE_UNAVAILABLE`.
         """
-        record = record_of(self._store, user_id, session_id, file_id)
+        self._s3.prepare()
+        record = record_of(self._store, user_id, session_id, file_id, with_parts=True)
         file = record.file
         if file is None or file.status != "completed":
             open_for_writing(record.session, self._now())

@@ -13,23 +13,13 @@ FROM upload_sessions
 WHERE id = %(session_id)s AND user_id = %(user_id)s
 """
 
-COLUMNS = """
+SELECT_FILES = """
 SELECT f.id::text, f.session_id::text, f.file_key, COALESCE(f.name, f.file_key) AS name, f.category,
   f.mime_type, f.ext, f.file_size_bytes AS size, COALESCE(f.part_size_bytes, s.part_size_bytes) AS part_size,
   f.object_key, f.status, f.upload_id, f.etag, s.user_id
-"""
-
-COUNT = ", (SELECT COUNT(*) FROM upload_session_parts p WHERE p.file_id = f.id) AS recorded_part_count"
-
-FILES = """
 FROM upload_session_files f JOIN upload_sessions s ON s.id = f.session_id
 WHERE s.id = %(session_id)s AND s.user_id = %(user_id)s
 """
-
-SELECT_FILES = COLUMNS + FILES
-
-# Only for those who show the count: a registration reads the files under the session's lock.
-SELECT_FILES_AND_COUNTS = COLUMNS + COUNT + FILES
 
 
 def session_cursor(connection: Connection) -> psycopg.Cursor[SessionRow]:
@@ -49,5 +39,4 @@ def file_row(row: DictRow, stage: str) -> FileRow:
         "object_key": row["object_key"]
         or policy.object_key(stage, row["user_id"], row["session_id"], category, row["id"], ext),
     }
-    values: DictRow = {"recorded_part_count": 0} | row | derived
-    return FileRow(**{name: values[name] for name in FileRow.__slots__})
+    return FileRow(**{name: (row | derived)[name] for name in FileRow.__slots__})

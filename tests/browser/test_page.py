@@ -107,7 +107,9 @@ def scenes(page, files, store):
     page.tab.evaluate("document.body.classList.remove('dropping')")
     manual = files("Lighthouse instructions.pdf", 42 * MIB)
     box = files("box-art.jpg", 9 * MIB)
-    page.choose(files("parts.csv", 90_000), files("build.exe", 2000), files("cover.png", 8 * MIB), manual, box)
+    page.choose(
+        files("parts.csv", 90_000), files("build.exe", 2000), files("cover.png", 8 * MIB), manual, box
+    )
     yield "chosen"
     store.hold(passing=7)
     page.start()
