@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psycopg
@@ -39,17 +40,25 @@ def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
         connection.execute(CREATE_TABLE)
         rows = connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall()
         applied: dict[str, str] = dict(rows)
-        for path in sorted(folder.glob("*.sql")):
-            sql = path.read_bytes()
-            sha256 = hashlib.sha256(sql).hexdigest()
-            if path.name not in applied:
-                connection.execute(sql)
-                values = (path.name, sha256)
-                connection.execute("INSERT INTO schema_migrations (name, sha256) VALUES (%s, %s)", values)
-                applied_now.append(path.name)
-            elif applied[path.name] != sha256:
-                raise MigrationError(f"{path.name} was changed after it was applied: add a new file instead.")
+        for name, sha256, sql in pending(applied, folder):
+            connection.execute(sql)
+            connection.execute("INSERT INTO schema_migrations (name, sha256) VALUES (%s, %s)", (name, sha256))
+            applied_now.append(name)
     return applied_now
+
+
+def pending(applied: Mapping[str, str], folder: Path = MIGRATIONS) -> Iterator[tuple[str, str, bytes]]:
+    """Name, hash and SQL of what is not among the applied, which come as names and hashes.
+
+    Raises `MigrationError`.
+    """
+    for path in sorted(folder.glob("*.sql")):
+        sql = path.read_bytes()
+        sha256 = hashlib.sha256(sql).hexdigest()
+        if path.name not in applied:
+            yield path.name, sha256, sql
+        elif applied[path.name] != sha256:
+            raise MigrationError(f"{path.name} was changed after it was applied: add a new file instead.")
 
 
 def main() -> int:

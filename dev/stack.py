@@ -20,6 +20,7 @@ import psycopg
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from deploy.documents import document
 from dev.processes import Child, StackError, User, are_free, end_orphans, free_ports
 
 BUCKET = "uploads"
@@ -77,7 +78,7 @@ class Stack:
             self._start_weed()  # takes longer, so it starts first and is waited for last
             self.start_postgres()
             self.weed.wait_until(self._bucket_works)
-            self._allow_origins()
+            self._configure_bucket()
         except BaseException:
             self.stop()
             raise
@@ -213,7 +214,8 @@ class Stack:
         client.put_object(Bucket=BUCKET, Key=".ready", Body=b"1")
         client.delete_object(Bucket=BUCKET, Key=".ready")
 
-    def _allow_origins(self) -> None:
+    def _configure_bucket(self) -> None:
+        """As deploy/ configures a real one, but that a browser may also read."""
         rule = {
             "AllowedOrigins": self._origins,
             "AllowedMethods": ["PUT", "GET", "HEAD"],
@@ -221,8 +223,12 @@ class Stack:
             "ExposeHeaders": ["ETag"],
             "MaxAgeSeconds": 600,
         }
+        client = store_client(self.env())
         with suppress(ClientError):
-            store_client(self.env()).put_bucket_cors(Bucket=BUCKET, CORSConfiguration={"CORSRules": [rule]})
+            client.put_bucket_cors(Bucket=BUCKET, CORSConfiguration={"CORSRules": [rule]})
+            client.put_bucket_lifecycle_configuration(
+                Bucket=BUCKET, LifecycleConfiguration=document("lifecycle", {})
+            )
 
     # --- State
 

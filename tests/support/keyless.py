@@ -1,6 +1,7 @@
 """Keyless production on this machine: an OIDC issuer like Vercel's; a store whose STS verifies tokens."""
 
 import base64
+import copy
 import json
 import threading
 import time
@@ -15,6 +16,7 @@ from deploy.documents import document
 TEAM, PROJECT = "acme", "uploads"
 AUDIENCE = f"https://vercel.com/{TEAM}"
 ROLE = "arn:aws:iam::123456789012:role/uploads"
+NARROW_ROLE = "arn:aws:iam::123456789012:role/narrow"  # its policy lacks some actions
 STAGE = "prod"
 
 
@@ -31,12 +33,14 @@ class Issuer:
         jwks = json.dumps({"keys": [public | {"kid": "one", "use": "sig", "alg": "RS256"}]}).encode()
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(jwks)))
-                self.end_headers()
-                self.wfile.write(jwks)
+            def do_GET(handler):  # noqa: N805 - `self` is the issuer
+                known = {"jwks": jwks, "openid-configuration": json.dumps({"issuer": self.url}).encode()}
+                body = known.get(handler.path.rpartition("/")[2])
+                handler.send_response(200 if body else 404)
+                handler.send_header("Content-Type", "application/json")
+                handler.send_header("Content-Length", str(len(body or b"")))
+                handler.end_headers()
+                handler.wfile.write(body or b"")
 
             def log_message(self, *_):
                 pass
@@ -74,6 +78,7 @@ def iam_config(issuer, bucket):
     statement["Condition"] = {
         "StringEquals": {f"oidc:{key.rpartition(':')[2]}": value for key, value in conditions.items()}
     }
+    policy = document("iam-policy", env)
     return {
         "sts": {
             "tokenDuration": "1h", "maxSessionLength": "12h", "issuer": "sts",
@@ -85,7 +90,21 @@ def iam_config(issuer, bucket):
         ],
         "policy": {"defaultEffect": "Deny", "storeType": "memory"},
         "roles": [
-            {"roleName": "uploads", "roleArn": ROLE, "attachedPolicies": ["uploads"], "trustPolicy": trust}
+            {"roleName": "uploads", "roleArn": ROLE, "attachedPolicies": ["uploads"], "trustPolicy": trust},
+            {"roleName": "narrow", "roleArn": NARROW_ROLE, "attachedPolicies": ["narrow"],
+             "trustPolicy": trust},
         ],
-        "policies": [{"name": "uploads", "document": document("iam-policy", env)}],
+        "policies": [
+            {"name": "uploads", "document": policy},
+            {"name": "narrow", "document": _without(policy, "s3:GetObject")},
+        ],
     }  # fmt: skip
+
+
+def _without(policy, *actions):
+    """A policy that lacks some actions."""
+    policy = copy.deepcopy(policy)
+    for statement in policy["Statement"]:
+        if isinstance(statement["Action"], list):
+            statement["Action"] = [one for one in statement["Action"] if one not in actions]
+    return policy
