@@ -13,8 +13,8 @@ import { Row, bytes, element, percent, plural } from "./row.js";
  * @typedef {{ fileId: string, fileKey: string, name: string, size: number, lastModified: number, type: string,
  *   category: string }} Remembered
  * @typedef {Remembered & { state: State, file?: File, error?: Error, note?: string, sentBytes: number,
- *   partSizeBytes: number, sentByPart: number[], kept: number, stop?: AbortController }} Item
- *   `kept`: how many parts were there before this page sent any.
+ *   partSizeBytes: number, sentByPart: number[], kept: Set<number>, stop?: AbortController }} Item
+ *   `kept`: the parts that were there before this page sent any.
  */
 
 const STORE = "uploads"; // localStorage: { session, files: Remembered[] }
@@ -110,7 +110,7 @@ function newItem(file) {
 }
 
 function nothingSent() {
-  return { sentBytes: 0, partSizeBytes: 0, sentByPart: /** @type {number[]} */ ([]), kept: 0 };
+  return { sentBytes: 0, partSizeBytes: 0, sentByPart: /** @type {number[]} */ ([]), kept: /** @type {Set<number>} */ (new Set()) };
 }
 
 /** A key that no other file of the list has: two files may have one name. @param {string} name */
@@ -190,7 +190,7 @@ function run(item, upload) {
         signal: item.stop.signal,
         onProgress: ({ state, sentBytes, partSizeBytes, sentByPart }) => {
           if (item.stop?.signal.aborted) return;
-          if (first && resuming) item.kept = sentByPart.filter(Boolean).length;
+          if (first && resuming) item.kept = new Set(sentByPart.flatMap((sent, i) => (sent ? [i + 1] : [])));
           first = first && !sentByPart.length;
           change(item, { state, sentBytes, partSizeBytes, sentByPart });
         },
@@ -327,7 +327,7 @@ async function restore() {
       const known = items().find((item) => item.fileId === file.fileId);
       if (known && known.state !== "interrupted" && known.state !== "elsewhere") continue;
       const item = known ?? addItem({ ...file, state: "interrupted", ...nothingSent() });
-      restoreItem(item, summaries.get(file.fileId), detail, held.has(lockOf(item)));
+      await restoreItem(item, summaries.get(file.fileId), detail, held.has(lockOf(item)));
     }
     inState("interrupted", "elsewhere").filter((item) => !files.some((f) => f.fileId === item.fileId)).forEach(remove);
   } catch (error) {
@@ -339,16 +339,20 @@ async function restore() {
 }
 
 /** @param {Item} item @param {FileSummary | undefined} summary @param {Session} session @param {boolean} isHeld */
-function restoreItem(item, summary, session, isHeld) {
-  const count = summary?.partCount ?? 0;
-  const recorded = summary?.recordedPartCount ?? 0;
-  const partSizeBytes = count === 1 ? item.size : session.partSizeBytes;
+async function restoreItem(item, summary, session, isHeld) {
   if (summary?.status === "completed") {
-    return change(item, { state: "completed", sentBytes: item.size, partSizeBytes, sentByPart: Array(count).fill(partSizeBytes) });
+    const sentByPart = Array(summary.partCount).fill(session.partSizeBytes);
+    return change(item, { state: "completed", sentBytes: item.size, partSizeBytes: session.partSizeBytes, sentByPart });
   }
-  const sentBytes = Math.min(item.size, recorded * partSizeBytes);
-  const sentByPart = Array.from({ length: count }, (_, i) => (i < recorded ? partSizeBytes : 0));
-  change(item, { state: isHeld ? "elsewhere" : "interrupted", sentBytes, partSizeBytes, sentByPart, kept: recorded });
+  if (summary) {
+    const { partCount, partSizeBytes, missingPartNumbers } = await client.getParts(session.sessionId, item.fileId);
+    const missing = new Set(missingPartNumbers);
+    const sentByPart = Array.from({ length: partCount }, (_, i) =>
+      missing.has(i + 1) ? 0 : Math.min(partSizeBytes, item.size - i * partSizeBytes));
+    const sentBytes = sentByPart.reduce((sum, sent) => sum + sent, 0);
+    change(item, { sentBytes, partSizeBytes, sentByPart });
+  }
+  change(item, { state: isHeld ? "elsewhere" : "interrupted" });
   if (isHeld) waitForOther(item);
   else if (item.file) run(item);
 }
@@ -437,7 +441,7 @@ function showTotal(counted, active) {
     `${done} of ${plural(counted.length, "file")} done`,
     `${bytes(sent)} of ${bytes(size)}`,
     speed > 0 && `${bytes(speed)}/s`,
-    speed > 0 && sent < size && `${duration((size - sent) / speed)} left`,
+    speed > 0 && sent < size && `${duration((size - sent) / speed)}\u00a0left`,
   ].filter(Boolean).join(" · ");
   document.title = active.length ? `${percent(sent, size)}% · Uploads` : "Uploads";
 }
@@ -453,8 +457,8 @@ function speedOf(sent) {
 
 /** @param {number} seconds */
 function duration(seconds) {
-  if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s`;
-  return seconds < 3600 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+  if (seconds < 60) return `${Math.max(1, Math.round(seconds))}\u00a0s`;
+  return seconds < 3600 ? `${Math.round(seconds / 60)}\u00a0min` : `${(seconds / 3600).toFixed(1)}\u00a0h`;
 }
 
 /** A refusal in words, with the numbers that the API gives. @param {Error} [error] */
@@ -500,6 +504,7 @@ function listen() {
     choose([...(input.files ?? [])]);
     input.value = ""; // so that the same file can be chosen again
   });
+  element("choose-again").addEventListener("click", () => input.click());
   element("start").addEventListener("click", () => {
     element("files-title").focus(); // the button goes
     begin(inState("ready"));

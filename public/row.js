@@ -16,7 +16,7 @@ export function bytes(count) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let n = count, unit = 0;
   for (; n >= 999.5 && unit < units.length - 1; unit++) n /= 1000;
-  return `${n < 10 && unit > 1 ? n.toFixed(1) : Math.round(n)} ${units[unit]}`;
+  return `${n < 10 && unit > 1 ? n.toFixed(1) : Math.round(n)}\u00a0${units[unit]}`;
 }
 
 /** @param {number} part @param {number} whole */
@@ -106,6 +106,7 @@ export class Row {
       const sent = item.state === "completed" ? size : bricks === 1 ? item.sentBytes : item.sentByPart[i];
       /** @type {HTMLElement} */ (brick).style.setProperty("--sent", `${Math.min(100, (100 * sent) / size)}%`);
       brick.classList.toggle("whole", sent >= size);
+      brick.classList.toggle("kept", bricks > 1 && item.kept.has(i + 1));
     });
   }
 }
@@ -114,7 +115,7 @@ export class Row {
 function statusOf(item) {
   const { state, sentByPart, kept } = item;
   const progress = `${bytes(item.sentBytes)} of ${bytes(item.size)}`;
-  const resumed = kept ? ` · ${kept} of ${plural(sentByPart.length, "part")} were there already` : "";
+  const resumed = kept.size ? ` · ${kept.size} of ${plural(sentByPart.length, "part")} were there already` : "";
   switch (state) {
     case "ready": return "";
     case "registering": return "Registering …";

@@ -30,7 +30,8 @@
 
 const SESSIONS = "/api/mocs/uploads/sessions";
 const BATCH_SIZE = 10; // the API's default MAX_BATCH_SIZE; a smaller one is learnt from its refusal
-const REPORT_SIZE = 8; // parts in one report
+const REPORT_SIZE = 8; // parts in one report,
+const REPORT_MS = 2000; // or fewer, after so long
 const STALL_MS = 60_000; // a request that moves no byte for so long is given up, and tried again
 const LONGEST_PAUSE_MS = 20_000;
 const FORBIDDEN_HEADERS = new Set(["content-length", "host"]); // the browser sets these itself
@@ -93,6 +94,11 @@ export class UploadClient {
   /** @param {string} sessionId @param {AbortSignal} [signal] @returns {Promise<SessionDetail>} */
   getSession(sessionId, signal) {
     return this.#call("GET", `/${sessionId}`, undefined, { signal });
+  }
+
+  /** Which parts the store has. @param {string} sessionId @param {string} fileId @returns {Promise<PartsAnswer>} */
+  getParts(sessionId, fileId) {
+    return this.#call("GET", `/${sessionId}/files/${fileId}/parts`);
   }
 
   /** Abort every unfinished upload of a session. @param {string} sessionId */
@@ -213,6 +219,7 @@ class Transfer {
   /** @type {Map<number, PresignedPart>} */ #urls = new Map();
   /** @type {ReportedPart[]} */ #unreported = [];
   /** @type {Promise<unknown>} */ #reporting = Promise.resolve();
+  #reportedAt = Date.now();
   /** @type {Promise<PartsAnswer> | null} */ #asking = null;
   /** @type {State} */ #state = "queued";
   /** @type {number[]} */ #sentByPart = [];
@@ -346,9 +353,12 @@ class Transfer {
     this.say("uploading");
   }
 
-  /** Record what has been sent, where at least `least` parts wait for it. @param {number} least */
+  /** Record what has been sent, where at least `least` parts wait for it, or some wait for long.
+   * @param {number} least */
   #report(least) {
-    if (this.#unreported.length < least) return;
+    const isDue = this.#unreported.length >= least || Date.now() - this.#reportedAt > REPORT_MS;
+    if (!isDue || !this.#unreported.length) return;
+    this.#reportedAt = Date.now();
     const parts = this.#unreported.splice(0);
     this.#reporting = Promise.all([this.#reporting, this.tools.call("POST", "/parts", { parts })]);
     this.#reporting.catch(() => {}); // it is awaited at the end

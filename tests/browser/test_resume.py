@@ -21,6 +21,7 @@ def test_after_a_reload_only_what_is_missing_is_sent(page, files, store):
     page.wait_for(lambda: store.dropped, 4)
     store.release()
     page.expect_state("manual.pdf", "interrupted")
+    page.expect_status("manual.pdf", "Interrupted at 37%")  # 3 of 8 parts
     expect(page.tab.locator("#interrupted-text")).to_contain_text("2 uploads were interrupted.")
     page.choose(manual)
     page.expect_state("manual.pdf", "completed")
