@@ -32,6 +32,7 @@ const SESSIONS = "/api/mocs/uploads/sessions";
 const BATCH_SIZE = 10; // the API's default MAX_BATCH_SIZE; a smaller one is learnt from its refusal
 const REPORT_SIZE = 8; // parts in one report,
 const REPORT_MS = 2000; // or fewer, after so long
+const EARLY_MS = 2000; // a Date header has whole seconds, and took a while to come
 const STALL_MS = 60_000; // a request that moves no byte for so long is given up, and tried again
 const LONGEST_PAUSE_MS = 20_000;
 const FORBIDDEN_HEADERS = new Set(["content-length", "host"]); // the browser sets these itself
@@ -307,7 +308,7 @@ class Transfer {
 
   /** @param {PresignedPart} entry */
   #isExpired(entry) {
-    return this.tools.now() >= Date.parse(entry.expiresAt);
+    return this.tools.now() + EARLY_MS >= Date.parse(entry.expiresAt);
   }
 
   /** Send one part, with a fresh URL where the one it had expired on the way; once. @param {number} part */

@@ -1,4 +1,4 @@
-"""What everybody should be able to do: with the keyboard, with a screen reader, signed in, on a phone, in the dark."""
+"""The page for everybody: by keyboard, with a screen reader, signed in, on a phone, in the dark."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -107,7 +107,9 @@ def scenes(page, files, store):
     page.tab.evaluate("document.body.classList.remove('dropping')")
     manual = files("Lighthouse instructions.pdf", 49 * MIB)
     box = files("box-art.jpg", 9 * MIB)
-    page.choose(files("parts.csv", 90_000), files("build.exe", 2000), files("cover.png", 8 * MIB), manual, box)
+    page.choose(
+        files("parts.csv", 90_000), files("build.exe", 2000), files("cover.png", 8 * MIB), manual, box
+    )
     yield "chosen"
     store.hold(passing=6)
     page.start()
