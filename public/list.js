@@ -9,7 +9,8 @@ import { bytes, duration, explain, percent, plural } from "./words.js";
  * @typedef {"ready" | "registering" | "refused" | "queued" | "uploading" | "waiting" | "completing" | "completed"
  *   | "paused" | "interrupted" | "elsewhere" | "failed"} State
  * @typedef {Remembered & { state: State, file?: File, error?: Error, note?: string, sentBytes: number,
- *   partSizeBytes: number, sentByPart: number[], kept: Set<number>, stop?: AbortController }} Item
+ *   partSizeBytes: number, sentByPart: number[], kept: Set<number>, stop?: AbortController, sessionId?: string,
+ *   isRenewed?: boolean }} Item
  *   `kept`: the parts that were there before this page sent any.
  */
 
@@ -59,7 +60,7 @@ export function refresh() {
   dirty.clear();
   const all = items();
   const ready = inState("ready").length;
-  const active = all.filter((item) => isActive(item));
+  const active = all.filter(isActive);
   const interrupted = inState("interrupted");
   show("files", all.length);
   show("start", ready);

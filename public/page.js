@@ -27,6 +27,7 @@ function listen() {
   });
   listenForToken(arriveAgain);
   onChangeElsewhere(restore);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && restore());
   addEventListener("offline", () => items().some(isActive) && say(["Offline. It goes on when the network is back."]));
   listenForDrops();
 }

@@ -218,6 +218,7 @@ export class UploadClient {
 /** One file on its way. */
 class Transfer {
   /** @type {Map<number, PresignedPart>} */ #urls = new Map();
+  /** @type {Set<number>} */ #wanting = new Set(); // parts that wait for a URL
   /** @type {ReportedPart[]} */ #unreported = [];
   /** @type {Promise<unknown>} */ #reporting = Promise.resolve();
   #reportedAt = Date.now();
@@ -297,13 +298,18 @@ class Transfer {
 
   /** @param {number} part @returns {Promise<PresignedPart>} a URL that has not expired */
   async #urlFor(part) {
-    for (let asked = 0; ; asked++) {
-      const entry = this.#urls.get(part);
-      if (entry && !this.#isExpired(entry)) return entry;
-      // The second time: a question that others had asked may have begun behind this part.
-      if (asked === 2) throw new UploadError("STORE_REFUSED", "No address to send the next part to: try again.");
-      await this.#askForParts(part);
+    this.#wanting.add(part);
+    try {
+      // Each answer holds the first wanted part at least, and as many parts want one as there are slots.
+      for (let asked = 0; asked <= this.tools.slots.count + 1; asked++) {
+        const entry = this.#urls.get(part);
+        if (entry && !this.#isExpired(entry)) return entry;
+        await this.#askForParts(Math.min(...this.#wanting));
+      }
+    } finally {
+      this.#wanting.delete(part);
     }
+    throw new UploadError("STORE_REFUSED", "There is no address to send the next part to: try again.");
   }
 
   /** @param {PresignedPart} entry */

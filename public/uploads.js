@@ -26,18 +26,19 @@ const client = new UploadClient({ getToken: token });
 
 /** @param {Iterable<File>} files */
 export function choose(files) {
-  const added = [], back = [], elsewhere = [], changed = [];
+  const added = [], back = [], elsewhere = [], changed = [], again = [];
   for (const file of files) {
-    const known = items().find((item) => item.name === file.name && item.size === file.size && item.state !== "completed");
+    const known = items().find((item) => isSame(item, file));
     if (!known) {
       added.push(addItem(newItem(file)));
-    } else if (known.lastModified !== file.lastModified && known.state === "interrupted") {
+    } else if (known.lastModified !== file.lastModified) {
       change(known, { note: "This file has changed since: what was sent belongs to the old one. Cancel it, then choose it again." });
       changed.push(known);
     } else {
       known.file = file;
       if (known.state === "interrupted") back.push(known);
-      if (known.state === "elsewhere") elsewhere.push(known);
+      else if (known.state === "elsewhere") elsewhere.push(known);
+      else again.push(known);
     }
   }
   for (const item of back) run(item);
@@ -46,10 +47,18 @@ export function choose(files) {
     back.length && `Going on with ${plural(back.length, "file")}.`,
     elsewhere.length && `${names(elsewhere)}: being uploaded in another tab.`,
     changed.length && `${names(changed)}: changed since.`,
+    again.length && `${names(again)}: in the list already.`,
   ]);
   if (!added.length) return;
   refresh(); // the button must be there to take the focus
   element("start").focus();
+}
+
+/** Of a file from before the reload, name and size say that it is meant; whether it has changed is said later.
+ * @param {Item} item @param {File} file */
+function isSame(item, file) {
+  if (item.state === "completed" || item.name !== file.name || item.size !== file.size) return false;
+  return !item.file || item.lastModified === file.lastModified;
 }
 
 /** @param {File} file @returns {Item} */
@@ -113,6 +122,7 @@ export async function begin(some, again = true) {
   some.forEach((item) => change(item, { state: "registering", error: undefined, note: undefined }));
   try {
     const session = await openSession();
+    some.forEach((item) => (item.sessionId = session.sessionId));
     remember(some); // before the answer, which may be lost
     const choices = some.map((item) => ({ ...item, file: /** @type {File} */ (item.file) }));
     const registrations = await client.register(session, choices);
@@ -133,14 +143,13 @@ export async function begin(some, again = true) {
 /** Send what is missing of a registered file, unless another tab does. @param {Item} item @param {Upload} [upload] */
 export function run(item, upload) {
   return alone(item, async () => {
-    const { session } = stored();
-    if (!session || !item.file) return;
+    if (!item.sessionId || !item.file) return;
     item.stop = new AbortController();
     change(item, { state: "queued", error: undefined, note: undefined });
     const resuming = !upload;
     let first = true;
     try {
-      await client.upload(upload ?? { sessionId: session.sessionId, fileId: item.fileId, file: item.file }, {
+      await client.upload(upload ?? { sessionId: item.sessionId, fileId: item.fileId, file: item.file }, {
         signal: item.stop.signal,
         onProgress: ({ state, sentBytes, partSizeBytes, sentByPart }) => {
           if (item.stop?.signal.aborted) return;
@@ -163,8 +172,9 @@ async function stopped(item, error) {
     change(item, { state: "paused" });
     return say([`${item.name} is paused.`]);
   }
-  if (error instanceof UploadError && UPLOAD_GONE.has(error.reason) && !item.note) {
-    change(item, { note: "The store had forgotten this upload: sent anew.", ...nothingSent() });
+  if (error instanceof UploadError && UPLOAD_GONE.has(error.reason) && !item.isRenewed) {
+    change(item, { isRenewed: true, ...nothingSent() });
+    say([`${item.name}: the store had forgotten this upload. It is sent anew.`]);
     return setTimeout(() => begin([item])); // with the lock given back
   }
   fail(item, error);
@@ -187,8 +197,9 @@ function refuse(item, error) {
 export function retry(item) {
   const reason = item.error instanceof UploadError ? item.error.reason : "";
   const wasRegistered = item.state === "failed" && item.sentByPart.length > 0;
+  item.isRenewed = false;
   if (SESSION_OVER.has(reason)) {
-    store((state) => (state.session = null));
+    if (stored().session?.sessionId === item.sessionId) store((state) => (state.session = null));
     forget([item]);
     change(item, { fileId: crypto.randomUUID(), ...nothingSent() });
   } else if (wasRegistered) {
@@ -200,9 +211,8 @@ export function retry(item) {
 /** @param {Item} item */
 async function cancel(item) {
   item.stop?.abort("cancel");
-  const { session } = stored();
   try {
-    if (session) await client.abortFile(session.sessionId, item.fileId);
+    if (item.sessionId) await client.abortFile(item.sessionId, item.fileId);
     remove(item);
     say([`${item.name} is cancelled.`]);
   } catch (error) {
@@ -283,6 +293,7 @@ export async function restore() {
 
 /** @param {Item} item @param {FileSummary | undefined} summary @param {Session} session @param {boolean} isHeld */
 async function restoreItem(item, summary, session, isHeld) {
+  item.sessionId = session.sessionId;
   if (summary?.status === "completed") {
     const sentByPart = Array(summary.partCount).fill(session.partSizeBytes);
     return change(item, { state: "completed", sentBytes: item.size, partSizeBytes: session.partSizeBytes, sentByPart });

@@ -83,6 +83,7 @@ def test_pause_stops_the_parts_and_resume_sends_only_the_missing_ones(page, file
     page.wait_for(lambda: (len(store.puts), store.held), (2, 4))
     page.press("Pause", "manual.pdf")
     page.expect_state("manual.pdf", "paused")
+    page.wait_for(lambda: store.dropped, 4)
     store.release()
     page.tab.wait_for_timeout(500)
     assert len(store.puts) == 2  # what was under way has been given up
