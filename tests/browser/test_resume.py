@@ -66,8 +66,9 @@ def test_a_file_that_has_changed_is_not_mixed_with_what_was_sent(page, files, st
     manual = files("manual.pdf", 12 * MIB)
     store.hold(passing=1)
     page.upload(manual)
-    page.wait_for(lambda: len(store.puts), 1)
+    page.wait_for(lambda: (len(store.puts), store.held), (1, 2))
     page.reload()
+    page.wait_for(lambda: store.dropped, 2)
     store.release()
     page.expect_state("manual.pdf", "interrupted")
     manual.write_bytes(os.urandom(12 * MIB))
@@ -127,6 +128,7 @@ def test_a_cut_network_is_waited_for(page, context, files, store):
     context.set_offline(True)
     page.expect_state("manual.pdf", "waiting")
     page.expect_status("manual.pdf", "goes on when the network is back")
+    page.wait_for(lambda: store.dropped, 4)
     store.release()
     page.tab.wait_for_timeout(1500)
     assert len(store.puts) == 2
@@ -161,7 +163,7 @@ def test_a_tab_goes_on_when_the_one_that_sent_is_closed(page, context, site, fil
     manual = files("manual.pdf", 20 * MIB)
     store.hold(passing=1)
     page.upload(manual)
-    page.wait_for(lambda: len(store.puts), 1)
+    page.wait_for(lambda: (len(store.puts), store.held), (1, 3))
     other = Page(context.new_page(), site).open()
     other.choose(manual)
     other.expect_state("manual.pdf", "elsewhere")
@@ -176,8 +178,9 @@ def test_an_upload_that_the_store_has_forgotten_begins_anew(page, files, store, 
     manual = files("manual.pdf", 12 * MIB)
     store.hold(passing=1)
     page.upload(manual)
-    page.wait_for(lambda: len(store.puts), 1)
+    page.wait_for(lambda: (len(store.puts), store.held), (1, 2))
     page.reload()
+    page.wait_for(lambda: store.dropped, 2)
     store.release()
     for upload in s3.list_multipart_uploads(Bucket=env["MOC_BUCKET"]).get("Uploads", []):
         if page.file_id("manual.pdf") in upload["Key"]:
