@@ -1,7 +1,13 @@
 // @ts-check
-/** One file's row in the list, and how sizes are written. */
+/** One file's row in the list. */
 
-/** @typedef {import("./page.js").Item} Item */
+import { bytes, percent, statusOf } from "./words.js";
+
+/**
+ * @typedef {import("./list.js").Item} Item
+ * @typedef {{ pause: () => void, resume: () => void, retry: () => void, cancel: () => void, remove: () => void,
+ *   category: (value: string) => void }} Actions
+ */
 
 const MAX_BRICKS = 60; // more parts than that are one bar
 const UNSETTLED = new Set(["ready", "refused"]); // the category may still change
@@ -11,29 +17,10 @@ export function element(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
 }
 
-/** @param {number} count @returns {string} in decimal units, as file managers show them */
-export function bytes(count) {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let n = count, unit = 0;
-  for (; n >= 999.5 && unit < units.length - 1; unit++) n /= 1000;
-  return `${n < 10 && unit > 1 ? n.toFixed(1) : Math.round(n)} ${units[unit]}`;
-}
-
-/** @param {number} part @param {number} whole */
-export function percent(part, whole) {
-  return whole ? Math.floor((100 * part) / whole) : 0;
-}
-
-/** @param {number} count @param {string} word */
-export function plural(count, word) {
-  return `${count} ${word}${count === 1 ? "" : "s"}`;
-}
-
 export class Row {
   /**
    * @param {string} name
-   * @param {{ pause: () => void, resume: () => void, retry: () => void, cancel: () => void, remove: () => void,
-   *   category: (value: string) => void }} actions
+   * @param {Actions} actions
    */
   constructor(name, actions) {
     const template = /** @type {HTMLTemplateElement} */ (element("row"));
@@ -106,26 +93,7 @@ export class Row {
       const sent = item.state === "completed" ? size : bricks === 1 ? item.sentBytes : item.sentByPart[i];
       /** @type {HTMLElement} */ (brick).style.setProperty("--sent", `${Math.min(100, (100 * sent) / size)}%`);
       brick.classList.toggle("whole", sent >= size);
+      brick.classList.toggle("kept", bricks > 1 && item.kept.has(i + 1));
     });
-  }
-}
-
-/** @param {Item} item */
-function statusOf(item) {
-  const { state, sentByPart, kept } = item;
-  const progress = `${bytes(item.sentBytes)} of ${bytes(item.size)}`;
-  const resumed = kept ? ` · ${kept} of ${plural(sentByPart.length, "part")} were there already` : "";
-  switch (state) {
-    case "ready": return "";
-    case "registering": return "Registering …";
-    case "queued": return "Next";
-    case "uploading": return progress + resumed;
-    case "waiting": return navigator.onLine ? "No answer: trying again …" : `Offline at ${progress}: goes on when the network is back`;
-    case "completing": return "Assembling …";
-    case "completed": return "Done" + resumed;
-    case "paused": return `Paused at ${progress}`;
-    case "interrupted": return `Interrupted at ${percent(item.sentBytes, item.size)}%: choose the file again to go on`;
-    case "elsewhere": return "Being uploaded in another tab";
-    default: return "";
   }
 }

@@ -30,7 +30,9 @@
 
 const SESSIONS = "/api/mocs/uploads/sessions";
 const BATCH_SIZE = 10; // the API's default MAX_BATCH_SIZE; a smaller one is learnt from its refusal
-const REPORT_SIZE = 8; // parts in one report
+const REPORT_SIZE = 8; // parts in one report,
+const REPORT_MS = 2000; // or fewer, after so long
+const EARLY_MS = 2000; // a Date header has whole seconds, and took a while to come
 const STALL_MS = 60_000; // a request that moves no byte for so long is given up, and tried again
 const LONGEST_PAUSE_MS = 20_000;
 const FORBIDDEN_HEADERS = new Set(["content-length", "host"]); // the browser sets these itself
@@ -93,6 +95,11 @@ export class UploadClient {
   /** @param {string} sessionId @param {AbortSignal} [signal] @returns {Promise<SessionDetail>} */
   getSession(sessionId, signal) {
     return this.#call("GET", `/${sessionId}`, undefined, { signal });
+  }
+
+  /** Which parts the store has. @param {string} sessionId @param {string} fileId @returns {Promise<PartsAnswer>} */
+  getParts(sessionId, fileId) {
+    return this.#call("GET", `/${sessionId}/files/${fileId}/parts`);
   }
 
   /** Abort every unfinished upload of a session. @param {string} sessionId */
@@ -211,8 +218,10 @@ export class UploadClient {
 /** One file on its way. */
 class Transfer {
   /** @type {Map<number, PresignedPart>} */ #urls = new Map();
+  /** @type {Set<number>} */ #wanting = new Set(); // parts that wait for a URL
   /** @type {ReportedPart[]} */ #unreported = [];
   /** @type {Promise<unknown>} */ #reporting = Promise.resolve();
+  #reportedAt = Date.now();
   /** @type {Promise<PartsAnswer> | null} */ #asking = null;
   /** @type {State} */ #state = "queued";
   /** @type {number[]} */ #sentByPart = [];
@@ -289,18 +298,23 @@ class Transfer {
 
   /** @param {number} part @returns {Promise<PresignedPart>} a URL that has not expired */
   async #urlFor(part) {
-    for (let asked = 0; ; asked++) {
-      const entry = this.#urls.get(part);
-      if (entry && !this.#isExpired(entry)) return entry;
-      // The second time: a question that others had asked may have begun behind this part.
-      if (asked === 2) throw new UploadError("STORE_REFUSED", "No address to send the next part to: try again.");
-      await this.#askForParts(part);
+    this.#wanting.add(part);
+    try {
+      // Each answer holds the first wanted part at least, and as many parts want one as there are slots.
+      for (let asked = 0; asked <= this.tools.slots.count + 1; asked++) {
+        const entry = this.#urls.get(part);
+        if (entry && !this.#isExpired(entry)) return entry;
+        await this.#askForParts(Math.min(...this.#wanting));
+      }
+    } finally {
+      this.#wanting.delete(part);
     }
+    throw new UploadError("STORE_REFUSED", "There is no address to send the next part to: try again.");
   }
 
   /** @param {PresignedPart} entry */
   #isExpired(entry) {
-    return this.tools.now() >= Date.parse(entry.expiresAt);
+    return this.tools.now() + EARLY_MS >= Date.parse(entry.expiresAt);
   }
 
   /** Send one part, with a fresh URL where the one it had expired on the way; once. @param {number} part */
@@ -346,9 +360,12 @@ class Transfer {
     this.say("uploading");
   }
 
-  /** Record what has been sent, where at least `least` parts wait for it. @param {number} least */
+  /** Record what has been sent, where at least `least` parts wait for it, or some wait for long.
+   * @param {number} least */
   #report(least) {
-    if (this.#unreported.length < least) return;
+    const isDue = this.#unreported.length >= least || Date.now() - this.#reportedAt > REPORT_MS;
+    if (!isDue || !this.#unreported.length) return;
+    this.#reportedAt = Date.now();
     const parts = this.#unreported.splice(0);
     this.#reporting = Promise.all([this.#reporting, this.tools.call("POST", "/parts", { parts })]);
     this.#reporting.catch(() => {}); // it is awaited at the end

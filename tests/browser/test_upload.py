@@ -46,7 +46,7 @@ def test_a_category_can_be_changed_before_and_after_a_refusal(page, files, api):
 
 def test_a_file_that_is_too_large_says_how_large_it_may_be(page, files):
     page.upload(files("huge.csv", 6 * MIB))
-    page.expect_status("huge.csv", "Too large: 6.3 MB, and a parts list may have at most 5.2 MB.")
+    page.expect_status("huge.csv", "Too large: 6.3\u00a0MB, and a parts list may have at most 5.2\u00a0MB.")
 
 
 def test_two_files_of_one_name_are_two_files(page, files, api, tmp_path):
@@ -83,6 +83,7 @@ def test_pause_stops_the_parts_and_resume_sends_only_the_missing_ones(page, file
     page.wait_for(lambda: (len(store.puts), store.held), (2, 4))
     page.press("Pause", "manual.pdf")
     page.expect_state("manual.pdf", "paused")
+    page.wait_for(lambda: store.dropped, 4)
     store.release()
     page.tab.wait_for_timeout(500)
     assert len(store.puts) == 2  # what was under way has been given up

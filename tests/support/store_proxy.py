@@ -134,10 +134,11 @@ def _handler(proxy):
 
         def forward(self):
             try:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                length = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(length)
                 query = parse_qs(urlsplit(self.path).query)
                 is_part = self.command == "PUT" and "partNumber" in query
-                if is_part and not proxy.admit(self.connection):
+                if len(body) < length or (is_part and not proxy.admit(self.connection)):
                     self.close_connection = True
                     self.connection.close()
                     return
@@ -152,22 +153,22 @@ def _handler(proxy):
             with proxy.counted():
                 self.forward()
 
-        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_OPTIONS = counted
+        # The base class looks for these names.
+        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_OPTIONS = counted  # noqa: N815
 
         def ask(self, body):
-            store = http.client.HTTPConnection(proxy.target, timeout=60)
-            store.request(self.command, self.path, body, dict(self.headers.items()))
-            response = store.getresponse()
-            content = response.read()
-            store.close()
-            return response.status, response.getheaders(), content
+            with contextlib.closing(http.client.HTTPConnection(proxy.target, timeout=20)) as store:
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # a refusal comes early
+                    store.request(self.command, self.path, body, dict(self.headers.items()))
+                response = store.getresponse()
+                return response.status, response.getheaders(), response.read()
 
         def answer(self, status, headers, content):
             self.send_response_only(status)
             for name, value in headers:
                 if name.lower() not in HOP_BY_HOP | {"content-length"}:
                     self.send_header(name, value)
-            length = dict((n.lower(), v) for n, v in headers).get("content-length")
+            length = {name.lower(): value for name, value in headers}.get("content-length")
             self.send_header(
                 "Content-Length", length if self.command == "HEAD" and length else str(len(content))
             )

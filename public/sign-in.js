@@ -1,0 +1,29 @@
+// @ts-check
+/** The field for a bearer token, which is kept for this tab only. */
+
+import { say, show } from "./list.js";
+import { element } from "./row.js";
+
+const TOKEN = "upload-token"; // sessionStorage
+
+export const token = () => sessionStorage.getItem(TOKEN);
+
+/** @param {string} problem what the API said */
+export function askForToken(problem) {
+  show("sign-in", true);
+  element("token").focus();
+  say([token() ? problem : "This service needs an access token."]);
+}
+
+/** @param {() => void} then called when there is a token */
+export function listenForToken(then) {
+  const input = /** @type {HTMLInputElement} */ (element("token"));
+  element("token-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    sessionStorage.setItem(TOKEN, input.value.trim());
+    input.value = "";
+    show("sign-in", false);
+    element("input").focus();
+    then();
+  });
+}
