@@ -6,6 +6,7 @@ tests/support/urls.py is a table that both have to agree on.
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode
@@ -80,9 +81,10 @@ class Router:
                 return Target(self._functions[candidate], query, is_function=True)
         public = self._root / "public"
         for candidate in (name, f"{name}/index.html".removeprefix("/")):
-            file = (public / candidate).resolve()
-            if file.is_file() and str(file) == f"{public}/{candidate}":
-                return Target(file, query, is_function=False)
+            with suppress(ValueError, OSError):  # what no file can be called
+                file = (public / candidate).resolve()
+                if file.is_file() and str(file) == f"{public}/{candidate}":
+                    return Target(file, query, is_function=False)
         return None
 
     def _function(self, path: str, query: str) -> Target | None:

@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 import mimetypes
+import os
 import socket
 import sys
 import threading
@@ -82,9 +83,20 @@ def _static(path: Path, environ: dict[str, Any], start_response: Callable[..., A
     return [body] if environ["REQUEST_METHOD"] == "GET" else []
 
 
+def _end_with(lifeline: int) -> None:
+    """End this process when the one that holds the other end of a pipe ends, even by SIGKILL."""
+    os.read(lifeline, 1)
+    os._exit(1)
+
+
 def main() -> None:
-    """Serve on the listening socket whose descriptor is the first argument, until a signal comes."""
+    """Serve on the listening socket whose descriptor is the first argument, until a signal comes.
+
+    A second argument is the descriptor of a pipe: serve no longer than its other end is open.
+    """
     logging.basicConfig(format="%(message)s")
+    if len(sys.argv) > 2:
+        threading.Thread(target=_end_with, args=[int(sys.argv[2])], daemon=True).start()
     listener = socket.socket(fileno=int(sys.argv[1]))
     waitress.serve(
         Server(ROOT),

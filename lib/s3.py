@@ -3,19 +3,23 @@
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from lib import budget
 from lib.config import Settings
 from lib.errors import ApiError, Reason
 from lib.parts import StoredPart
 from lib.presign import Credentials
+from lib.role import Role
 
 if TYPE_CHECKING:
     from boto3.session import Session
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 T = TypeVar("T")
 
@@ -41,18 +45,28 @@ class S3:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._role = Role(settings) if settings.aws_role_arn else None
         self._lock = threading.Lock()
         self._made: S3Client | None = None
         self._url: str | None = None
 
+    def prepare(self) -> None:
+        """Make the client in a thread, while the caller asks the database: it is most of a cold start."""
+        if self._made is None:
+            context = copy_context()  # what the request knows, credentials may need
+            threading.Thread(target=context.run, args=[self._try_to_make], daemon=True).start()
+
+    def _try_to_make(self) -> None:
+        with suppress(Exception):  # the call that needs the client meets it too, and says so
+            self._client  # noqa: B018
+
     def create_upload(self, key: str, content_type: str) -> str:
         """Start a multipart upload and return its upload id."""
-        answer = _ask(
+        return _ask(
             lambda: self._client.create_multipart_upload(
                 Bucket=self._bucket, Key=key, ContentType=content_type
-            )
+            )["UploadId"]
         )
-        return answer["UploadId"]
 
     def list_parts(self, key: str, upload_id: str) -> list[StoredPart]:
         """List all parts of an upload, page after page; some stores list every upload of one part number.
@@ -77,15 +91,15 @@ class S3:
         Raises `UploadGoneError` and `PartsChangedError`.
         """
         listed = [{"PartNumber": part.part_number, "ETag": f'"{part.etag}"'} for part in parts]
-        answer = _ask(
+        etag = _ask(
             lambda: self._client.complete_multipart_upload(
                 Bucket=self._bucket,
                 Key=key,
                 UploadId=upload_id,
                 MultipartUpload={"Parts": listed},  # type: ignore[typeddict-item]
-            )
+            )["ETag"]
         )
-        return answer["ETag"].strip('"')
+        return etag.strip('"')
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         """Abort an upload and free its parts; one that is gone already is as good as aborted."""
@@ -97,10 +111,9 @@ class S3:
     def head_object(self, key: str) -> StoredObject | None:
         """The object, or None where there is none (needs `s3:ListBucket`: else S3 answers 403, not 404)."""
         try:
-            answer = _ask(lambda: self._client.head_object(Bucket=self._bucket, Key=key))
+            return _ask(lambda: _stored(self._client.head_object(Bucket=self._bucket, Key=key)))
         except _NotFoundError:
             return None
-        return StoredObject(answer["ETag"].strip('"'), answer["ContentLength"])
 
     def head_bucket(self) -> None:
         """Ask whether the bucket is there and ours."""
@@ -111,10 +124,12 @@ class S3:
 
     def credentials(self) -> Credentials:
         """The credentials that sign, as they are now."""
-        found = self._session.get_credentials()
+        if self._role:
+            return self._role.credentials()
+        found = _ask(self._session.get_credentials)
         if found is None:
             raise _unavailable()
-        frozen = found.get_frozen_credentials()
+        frozen = _ask(found.get_frozen_credentials)
         expires_at = getattr(found, "_expiry_time", None)  # only credentials that botocore renews know it
         return Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token, expires_at)
 
@@ -147,6 +162,8 @@ class S3:
         # Imported here because it is most of a cold start, and not every function asks S3.
         from boto3.session import Session
 
+        if self._role:
+            return Session(botocore_session=self._role.botocore_session(), region_name=self.region)
         secret, token = self._settings.aws_secret_access_key, self._settings.aws_session_token
         return Session(
             aws_access_key_id=self._settings.aws_access_key_id,
@@ -166,13 +183,15 @@ class S3:
 def _make_client(session: "Session", settings: Settings) -> "S3Client":
     from botocore.config import Config
 
-    return session.client(
+    client = session.client(
         "s3",
         endpoint_url=settings.s3_endpoint_url,
         config=Config(
             signature_version="s3v4",
             s3={
-                "addressing_style": "path" if settings.s3_endpoint_url else "auto",
+                # "auto" would presign for the global endpoint, which outside us-east-1 redirects or refuses;
+                # buckets with a dot in their name are addressed by path all the same.
+                "addressing_style": "path" if settings.s3_endpoint_url else "virtual",
                 "us_east_1_regional_endpoint": "regional",
             },
             connect_timeout=3,
@@ -184,6 +203,20 @@ def _make_client(session: "Session", settings: Settings) -> "S3Client":
             response_checksum_validation="when_required",
         ),
     )
+    client.meta.events.register("before-send.s3", _before_each_attempt)
+    return client
+
+
+def _before_each_attempt(**_: Any) -> None:
+    """Count a request to S3, and refuse it where its caller has waited for long enough."""
+    request_budget = budget.current()
+    if request_budget.seconds_left() <= 0:
+        raise _unavailable()
+    request_budget.count_s3_call()
+
+
+def _stored(answer: "HeadObjectOutputTypeDef") -> StoredObject:
+    return StoredObject(answer["ETag"].strip('"'), answer["ContentLength"])
 
 
 class _NotFoundError(Exception):
@@ -193,6 +226,7 @@ class _NotFoundError(Exception):
 def _ask(call: Callable[[], T]) -> T:
     """Make a call, and translate what goes wrong; S3's own words stay in the error's cause, for the log."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         return call()
@@ -205,7 +239,8 @@ def _ask(call: Callable[[], T]) -> T:
         if code == "404":
             raise _NotFoundError from error
         raise _unavailable() from error
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError, KeyError) as error:
+        # The last two: something between us and S3 answered 200 with words of its own.
         raise _unavailable() from error
 
 

@@ -56,7 +56,8 @@ class Transfer:
         Raises `ApiError`: `SESSION_NOT_FOUND`, `FILE_NOT_FOUND`; with `presign` also `SESSION_EXPIRED`,
         `SESSION_NOT_ACTIVE`, `UPLOAD_NOT_FOUND`.
         """
-        record = record_of(self._store, user_id, session_id, file_id)
+        self._s3.prepare()
+        record = record_of(self._store, user_id, session_id, file_id, with_parts=True)
         if query.presign:
             open_for_writing(record.session, self._now())
         file = file_of(record)
@@ -67,8 +68,10 @@ class Transfer:
         except UploadGoneError:
             if query.presign:
                 file, verified = completed_or_failed(self._store, self._s3, file), True
-        except ApiError:
-            pass  # S3 cannot be asked: what is recorded is the best answer there is
+        except ApiError as error:
+            if error.reason is not Reason.STORAGE_UNAVAILABLE:
+                raise
+            # S3 cannot be asked: what is recorded is the best answer there is.
         answer = _answer(file, parts, verified)
         if not query.presign:
             return answer

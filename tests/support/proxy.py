@@ -22,6 +22,7 @@ class Proxy:
         self.open = 0
         self.silent = False
         self._connections = set()
+        self._frozen = set()
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = self._listener.getsockname()[1]
@@ -41,6 +42,15 @@ class Proxy:
         with self._lock:
             for one in list(self._connections):
                 _shut(one)
+
+    def freeze(self):
+        """Go silent on the connections that are open now, and answer how many; later ones work."""
+        with self._lock:
+            self._frozen |= self._connections
+            return len(self._frozen) // 2
+
+    def is_silent(self, source):
+        return self.silent or source in self._frozen
 
     def _accept(self):
         while True:
@@ -66,7 +76,7 @@ class Proxy:
         client_may_turn.set()
         ways = [
             _Way(self, client, server, on_read=lambda: self._spoke(client_may_turn)),
-            _Way(self, server, client, on_written=client_may_turn.set),
+            _Way(self, server, client, before_writing=client_may_turn.set),
         ]
         for way in ways:
             way.join()
@@ -86,9 +96,9 @@ class Proxy:
 class _Way:
     """One direction: what is read is written again half a delay later."""
 
-    def __init__(self, proxy, source, sink, on_read=lambda: None, on_written=lambda: None):
+    def __init__(self, proxy, source, sink, on_read=lambda: None, before_writing=lambda: None):
         self._proxy, self._source, self._sink = proxy, source, sink
-        self._on_read, self._on_written = on_read, on_written
+        self._on_read, self._before_writing = on_read, before_writing
         self._under_way = queue.SimpleQueue()
         self._threads = [threading.Thread(target=target, daemon=True) for target in (self._read, self._write)]
         for thread in self._threads:
@@ -113,15 +123,15 @@ class _Way:
         while True:
             due, data = self._under_way.get()
             time.sleep(max(0, due - time.monotonic()))
-            while self._proxy.silent:
+            while self._proxy.is_silent(self._source):
                 time.sleep(0.02)
             try:
                 if not data:
                     break
+                self._before_writing()  # afterwards the other side may have spoken already
                 self._sink.sendall(data)
             except OSError:
                 break
-            self._on_written()
         for one in (self._source, self._sink):
             _shut(one)
 
