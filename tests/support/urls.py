@@ -98,7 +98,9 @@ TABLE = [
     ("/r%6Fbots.txt", NOTHING, {}),
     ("/Robots.txt", NOTHING, {}),
     ("/public/robots.txt", NOTHING, {}),
-    ("/", NOTHING, {}),
+    ("/", "index.html", {}),
+    ("/index.html", "index.html", {}),
+    ("/index", NOTHING, {}),
     ("/lib/config.py", NOTHING, {}),
     ("/vercel.json", NOTHING, {}),
     ("/requirements.txt", NOTHING, {}),
@@ -140,8 +142,9 @@ def ask(base, method, target):
         return name, seen[0], seen[1], parse_qs(seen[2], keep_blank_values=True)
     if response.status == 404:
         return NOTHING
-    static = [path.name for path in (ROOT / "public").iterdir() if path.read_bytes() == body]
-    return static[0], response.status
+    public = ROOT / "public"
+    files = [path for path in public.rglob("*") if path.is_file() and path.read_bytes() == body]
+    return files[0].relative_to(public).as_posix(), response.status
 
 
 def expected(method, target, name, query):
