@@ -63,7 +63,7 @@ seed: $(STAMP) ## Load the story's test data into the running stack's database
 
 # --- Vercel's own build and runtime
 
-.PHONY: build test-vercel vercel-dev
+.PHONY: build test-vercel vercel-dev test-vercel-dev
 
 build: $(STAMP) ## The real `vercel build` in a copy of the tree, and a check of what it made
 	@$(PY) -m dev.vercel_build
@@ -72,6 +72,21 @@ build: $(STAMP) ## The real `vercel build` in a copy of the tree, and a check of
 test-vercel: $(STAMP) ## The scenarios over the built functions, under Vercel's runtime
 	@$(PY) -m dev.vercel_build --if-changed
 	$(PY) -m pytest --server=vercel tests/scenarios
+.PHONY: test-browser types-page
+test-browser: $(STAMP) ## The upload page in Chromium (CHROMIUM=…), with pictures in .dev/screenshots
+	@test -n "$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}" || { \
+	  echo "There is no Chromium: apt install chromium, or say where one is: CHROMIUM=/path/to/it make test-browser"; exit 1; }
+	$(PY) -m pytest tests/browser
+
+types-page: ## The page's JavaScript, by its JSDoc types (needs npm)
+	npx --yes -p typescript@5.9.3 tsc --checkJs --noEmit --strict --target es2022 --module es2022 \
+	  --lib es2023,dom,dom.iterable public/*.js
+
+vercel-dev: $(STAMP) ## The real `vercel dev` (PORT=…) on the embedded database and S3 store
+	@exec $(PY) -m dev.vercel_dev
+
+test-vercel-dev: $(STAMP) ## One scenario over `vercel dev`, which is slow
+	$(PY) -m pytest --server=vercel-dev --timeout=900 -k ur_hp_002 tests/scenarios/test_complete.py
 
 clean: ## Remove the environment and the local data
 	@# As root, the database may live outside of the checkout: see dev/stack.py

@@ -1,7 +1,7 @@
 """What Vercel runs to install the functions' packages: requirements.txt, without what no function uses.
 
 `excludeFiles` in vercel.json does not reach into installed packages. A file that is not there when Vercel
-makes a bundle is left out of it, though its package lists it: so 27 MB of 71 stay out of each function.
+makes a bundle is left out of it, though its package lists it: so 25 MB of 71 stay out of each function.
 """
 
 import shutil

@@ -81,7 +81,13 @@ MimeType = Annotated[
 class _Model(BaseModel):
     """camelCase outside, snake_case inside; JSON's types are not converted into each other."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, strict=True, frozen=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        strict=True,
+        frozen=True,
+        defer_build=True,  # until it is used: a function starts with the two or three that it needs
+    )
 
 
 # --- Requests. Unknown fields are ignored: clients may be newer than the server.

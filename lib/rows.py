@@ -47,7 +47,6 @@ class FileRow:
     status: FileStatus
     upload_id: str | None
     etag: str | None
-    recorded_part_count: int = 0
 
     @property
     def layout(self) -> Layout:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -48,6 +49,16 @@ class S3:
         self._lock = threading.Lock()
         self._made: S3Client | None = None
         self._url: str | None = None
+
+    def prepare(self) -> None:
+        """Make the client in a thread, while the caller asks the database: it is most of a cold start."""
+        if self._made is None:
+            context = copy_context()  # what the request knows, credentials may need
+            threading.Thread(target=context.run, args=[self._try_to_make], daemon=True).start()
+
+    def _try_to_make(self) -> None:
+        with suppress(Exception):  # the call that needs the client meets it too, and says so
+            self._client  # noqa: B018
 
     def create_upload(self, key: str, content_type: str) -> str:
         """Start a multipart upload and return its upload id."""
@@ -178,7 +189,9 @@ def _make_client(session: "Session", settings: Settings) -> "S3Client":
         config=Config(
             signature_version="s3v4",
             s3={
-                "addressing_style": "path" if settings.s3_endpoint_url else "auto",
+                # "auto" would presign for the global endpoint, which outside us-east-1 redirects or refuses;
+                # buckets with a dot in their name are addressed by path all the same.
+                "addressing_style": "path" if settings.s3_endpoint_url else "virtual",
                 "us_east_1_regional_endpoint": "regional",
             },
             connect_timeout=3,

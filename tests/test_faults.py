@@ -158,7 +158,9 @@ def test_complete_when_the_process_dies(api, faults, place, after):
     completed = api.complete(session, file["fileId"], {"parts": parts})
     assert completed["sizeBytes"] == 6 * MIB
     assert completed["etag"].endswith("-2")
-    assert api.parts(session, file["fileId"])["missingPartNumbers"] == []
+    found = api.parts(session, file["fileId"])
+    assert [{"partNumber": p["partNumber"], "etag": f'"{p["etag"]}"'} for p in found["parts"]] == parts
+    assert found["missingPartNumbers"] == []
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Our URLs are botocore's, and made much faster."""
 
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from unittest.mock import patch
@@ -11,7 +12,10 @@ from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib.config import Settings
 from lib.presign import Credentials, presign_upload_parts
+from lib.s3 import S3
+from tests.support.client import put
 
 NOW = datetime(2026, 1, 25, 12, 0, 0, tzinfo=UTC)
 LONG_LIVED = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
@@ -112,6 +116,26 @@ def test_botocores_own_output_has_the_shape_that_we_know():
     ]
 
 
+@pytest.mark.parametrize("key", ["plain.pdf", "a b+c=d&e?f#g%20h~.pdf", "ünï/çødé/文.pdf"])
+def test_a_store_accepts_them_and_only_with_the_length_that_was_signed(env, s3, key):
+    bucket, key = env["MOC_BUCKET"], f"presign/{uuid.uuid4()}/{key}"
+    upload_id = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+    [url] = presign_upload_parts(
+        credentials=Credentials(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"]),
+        region=env["S3_REGION"],
+        bucket_url=f"{env['S3_ENDPOINT_URL']}/{bucket}",
+        key=key,
+        upload_id=upload_id,
+        parts=[(1, 5)],
+        signed_at=datetime.now(UTC),
+        expires_in=60,
+    )
+    assert put(url, b"sixsix").status_code == 403
+    assert put(url, b"fives").status_code == 200
+    [part] = s3.list_parts(Bucket=bucket, Key=key, UploadId=upload_id)["Parts"]
+    assert (part["PartNumber"], part["Size"]) == (1, 5)
+
+
 def ours(parts):
     return presign_upload_parts(
         credentials=LONG_LIVED,
@@ -152,3 +176,19 @@ def test_credentials_do_not_show_their_secrets():
     assert "AKID" in shown
     assert "the-secret" not in shown
     assert "the-token" not in shown
+
+
+@pytest.mark.parametrize(
+    ("bucket", "region", "url"),
+    [
+        ("bucket", "us-east-1", "https://bucket.s3.us-east-1.amazonaws.com"),
+        ("bucket", "eu-central-1", "https://bucket.s3.eu-central-1.amazonaws.com"),
+        ("bucket", "eu-south-2", "https://bucket.s3.eu-south-2.amazonaws.com"),
+        ("www.example.com", "eu-south-2", "https://s3.eu-south-2.amazonaws.com/www.example.com"),
+    ],
+)
+def test_urls_lead_to_the_buckets_own_region(bucket, region, url):
+    """The global endpoint answers most of them 307 or 400, and a preflight follows no redirect."""
+    settings = {"MOC_BUCKET": bucket, "S3_REGION": region, "DATABASE_URL": "postgresql://nowhere"}
+    keys = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret", "AUTH_BYPASS": "true"}
+    assert S3(Settings.from_env(settings | keys)).bucket_url == url

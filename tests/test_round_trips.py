@@ -2,9 +2,13 @@
 
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from lib import wiring
+from lib.config import Settings
+from lib.s3 import S3
 from tests.conftest import SECRET
 from tests.support.client import MIB, pdf, put_all
 from tests.support.faults import Faults
@@ -91,6 +95,14 @@ def test_parts_that_are_news(count):
     assert measure(lambda: api.parts(session, file["fileId"]))[0] == (2, 1)
 
 
+def test_completing_with_parts_that_are_news(count):
+    measure, api = count
+    session = api.session()
+    file = api.register(session, pdf(size=6 * MIB, partCount=2))
+    put_all(file["presignedUrls"], bytes(6 * MIB), 5 * MIB)
+    assert measure(lambda: api.complete(session, file["fileId"]))[0] == (3, 2)
+
+
 def test_abort(count):
     measure, api = count
     session = api.session()
@@ -126,3 +138,25 @@ def test_ten_files_take_at_most_half_as_long_again_as_one_with_a_distant_databas
                     times[count].append(time.perf_counter() - start)
     one, ten = (sorted(seconds)[len(seconds) // 2] for seconds in times.values())
     assert ten <= 1.5 * one, f"{ten * 1000:.0f} ms for ten, {one * 1000:.0f} ms for one"
+
+
+def test_a_list_of_parts_costs_one_s3_call_a_thousand(env):
+    """AWS sends a thousand parts a page; moto stands in, because the other stores send more."""
+    calls = []
+    with mock_aws():
+        bucket = S3(
+            Settings.from_env(env | {"S3_ENDPOINT_URL": "", "AUTH_BYPASS": "true", "AUTH_JWT_SECRET": ""})
+        )
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket=env["MOC_BUCKET"])
+        upload_id = bucket.create_upload("key", "application/pdf")
+        for number in range(1, 2502):
+            client.upload_part(
+                Bucket=env["MOC_BUCKET"], Key="key", UploadId=upload_id, PartNumber=number, Body=b"1"
+            )
+        bucket._client.meta.events.register(
+            "before-send.s3.ListParts", lambda **_: calls.append(1), unique_id="n"
+        )
+        listed = bucket.list_parts("key", upload_id)
+    assert [part.part_number for part in listed] == list(range(1, 2502))
+    assert len(calls) == 3

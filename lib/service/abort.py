@@ -27,6 +27,7 @@ class Abort:
         Possible in expired and cancelled sessions too. Raises `ApiError`: `SESSION_NOT_FOUND`,
         `FILE_NOT_FOUND`, `FILE_COMPLETED`, `STORAGE_UNAVAILABLE` (nothing is changed: abort again).
         """
+        self._s3.prepare()
         for _ in range(ATTEMPTS):
             file = file_of(record_of(self._store, user_id, session_id, file_id))
             if file.status == "completed":

@@ -28,9 +28,11 @@ def open_for_writing(session: SessionRow, now: datetime) -> None:
         raise ApiError(Reason.SESSION_NOT_ACTIVE)
 
 
-def record_of(store: FileStore, user_id: str, session_id: str, file_id: str) -> FileRecord:
-    """A file with its session and parts; raises `ApiError` `SESSION_NOT_FOUND`."""
-    record = store.record(user_id, session_id, file_id)
+def record_of(
+    store: FileStore, user_id: str, session_id: str, file_id: str, *, with_parts: bool = False
+) -> FileRecord:
+    """A file with its session, and its parts if they are wanted; raises `ApiError` `SESSION_NOT_FOUND`."""
+    record = store.record(user_id, session_id, file_id, with_parts=with_parts)
     if record is None:
         raise ApiError(Reason.SESSION_NOT_FOUND)
     return record

@@ -47,7 +47,8 @@ class Completion:
         Raises `ApiError`: `SESSION_NOT_FOUND`, `SESSION_EXPIRED`, `SESSION_NOT_ACTIVE`, `FILE_NOT_FOUND`,
         `UPLOAD_NOT_FOUND`, `PARTS_MISSING`, `PART_SIZE_MISMATCH`, `ETAG_MISMATCH`, `STORAGE_UNAVAILABLE`.
         """
-        record = record_of(self._store, user_id, session_id, file_id)
+        self._s3.prepare()
+        record = record_of(self._store, user_id, session_id, file_id, with_parts=True)
         file = record.file
         if file is None or file.status != "completed":
             open_for_writing(record.session, self._now())
@@ -73,14 +74,17 @@ class Completion:
                     if completed is None:
                         raise problem
                     return completed
-                return self._assemble(file, list(_ours(file, listed).values()))
+                return self._assemble(file, list(_ours(file, listed).values()), recorded)
             except UploadGoneError:
                 return completed_or_failed(self._store, self._s3, file)
             except PartsChangedError:
                 continue
         raise ApiError(Reason.STORAGE_UNAVAILABLE, headers={"Retry-After": "1"})
 
-    def _assemble(self, file: FileRow, parts: list[StoredPart]) -> FileRow:
+    def _assemble(self, file: FileRow, parts: list[StoredPart], recorded: Mapping[int, str]) -> FileRow:
+        news = [part for part in parts if recorded.get(part.part_number) != part.etag]
+        if news:  # now, too: once the file is assembled S3 no longer lists them, should we die in between
+            self._store.learn_parts(file, news)
         etag = self._s3.complete_upload(file.object_key, file.upload_id or "", parts)
         if not self._store.mark_completed(file, etag, parts):
             # Aborted while it was assembled. Not deleted: the key may be that of the file's next upload.

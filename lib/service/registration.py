@@ -91,6 +91,7 @@ class Registration:
         self, user_id: str, session_id: str, items: Sequence[FileMetadata | ApiError]
     ) -> list[tuple[Outcome, bool]]:
         """What became of each file, and whether this call started its upload."""
+        self._s3.prepare()
         session, decisions = self._reserve(user_id, session_id, items)
         uploads = self._uploads(session_id, [d for d in decisions if isinstance(d, Decision)])
         outcomes: list[tuple[Outcome, bool]] = []

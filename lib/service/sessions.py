@@ -69,7 +69,7 @@ class Sessions:
         found = self._store.with_files(user_id, session_id)
         if found is None:
             raise ApiError(Reason.SESSION_NOT_FOUND)
-        session, files = found
+        session, files, recorded = found
         return SessionDetail(
             session_id=session.id,
             status=session.status_at(self._now()),
@@ -77,7 +77,7 @@ class Sessions:
             max_files=session.max_files(self._settings.max_files_per_session),
             expires_at=session.expires_at,
             metadata=session.metadata,
-            files=[self._summary(file) for file in files],
+            files=[self._summary(file, recorded.get(file.id, 0)) for file in files],
         )
 
     def cancel_session(self, user_id: str, session_id: str) -> None:
@@ -85,6 +85,7 @@ class Sessions:
 
         Safe to repeat. Raises `ApiError`: `SESSION_NOT_FOUND`, `STORAGE_UNAVAILABLE` (uploads are left).
         """
+        self._s3.prepare()
         unfinished = self._store.cancel(user_id, session_id)
         if unfinished is None:
             raise ApiError(Reason.SESSION_NOT_FOUND)
@@ -119,7 +120,7 @@ class Sessions:
         headers = {"Retry-After": str(seconds)}
         return ApiError(Reason.SESSION_RATE_LIMIT, details=details, headers=headers)
 
-    def _summary(self, file: FileRow) -> FileSummary:
+    def _summary(self, file: FileRow, recorded_part_count: int) -> FileSummary:
         return FileSummary(
             file_id=file.id,
             file_key=file.file_key,
@@ -128,6 +129,6 @@ class Sessions:
             size_bytes=file.size,
             status=file.status,
             part_count=file.layout.part_count,
-            recorded_part_count=file.recorded_part_count,
+            recorded_part_count=recorded_part_count,
             file_url=self._s3.object_url(file.object_key) if file.status == "completed" else None,
         )

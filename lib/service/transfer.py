@@ -56,7 +56,8 @@ class Transfer:
         Raises `ApiError`: `SESSION_NOT_FOUND`, `FILE_NOT_FOUND`; with `presign` also `SESSION_EXPIRED`,
         `SESSION_NOT_ACTIVE`, `UPLOAD_NOT_FOUND`.
         """
-        record = record_of(self._store, user_id, session_id, file_id)
+        self._s3.prepare()
+        record = record_of(self._store, user_id, session_id, file_id, with_parts=True)
         if query.presign:
             open_for_writing(record.session, self._now())
         file = file_of(record)

@@ -16,6 +16,9 @@ from lib.errors import ApiError, Reason
 
 T = TypeVar("T")
 
+# Two connections can die in a row: one that was idle, and one just made when the database went down.
+ATTEMPTS = 3
+
 IDLE_CHECK_SECONDS = 30.0
 CHECK_SECONDS = 2.0  # that an idle connection has to show that it lives
 
@@ -71,7 +74,7 @@ class Database:
     """A pool of connections to PostgreSQL, opened when they are needed.
 
     Work whose connection turns out to be dead (the instance was frozen, the database restarted), or that
-    deadlocked, runs once more on another. So all work is written to be repeated: ids are the caller's, and
+    deadlocked, runs again. So all work is written to be repeated: ids are the caller's, and
     statements say what is to be, not what is to change.
     """
 
@@ -107,13 +110,16 @@ class Database:
         Raises `ApiError` `DATABASE_UNAVAILABLE`.
         """
         try:
-            try:
-                return self._run_once(work)
-            except _ConnectionLostError:
-                self._pool.drain()  # others may have died with it, and asking each could take long
-                return self._run_once(work)
-            except REPEATABLE:
-                return self._run_once(work)
+            for _ in range(ATTEMPTS - 1):
+                try:
+                    return self._run_once(work)
+                except _ConnectionLostError:
+                    self._pool.drain()  # others may have died with it, and asking each could take long
+                except REPEATABLE:
+                    pass
+                if budget.current().seconds_left() <= 0:
+                    break
+            return self._run_once(work)
         except (*FAILURES, _ConnectionLostError) as error:
             raise ApiError(Reason.DATABASE_UNAVAILABLE, headers={"Retry-After": "5"}) from error
 

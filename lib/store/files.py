@@ -65,7 +65,7 @@ SELECT_IDS = "SELECT id::text FROM upload_session_files WHERE id = ANY(%(ids)s::
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """A file with its session and its recorded parts, in the order of their numbers."""
+    """A file with its session, and with its recorded parts, by their numbers, where they were wanted."""
 
     session: SessionRow
     file: FileRow | None
@@ -79,16 +79,18 @@ class FileStore:
         self._database = database
         self._stage = stage
 
-    def record(self, user_id: str, session_id: str, file_id: str) -> FileRecord | None:
-        """A file with its session and parts; None where the user has no such session."""
+    def record(self, user_id: str, session_id: str, file_id: str, *, with_parts: bool) -> FileRecord | None:
+        """A file with its session, and with its parts where wanted; None: the user has no such session."""
         ids = {"session_id": session_id, "user_id": user_id, "file_id": file_id}
 
         def work(connection: Connection) -> tuple[SessionRow | None, DictRow | None, list[PartRow]]:
             with connection.pipeline():
                 session = session_cursor(connection).execute(SELECT_SESSION, ids)
                 file = connection.execute(SELECT_FILES + "AND f.id = %(file_id)s", ids)
-                parts = connection.cursor(row_factory=class_row(PartRow)).execute(SELECT_PARTS, ids)
-            return session.fetchone(), file.fetchone(), parts.fetchall()
+                parts = connection.cursor(row_factory=class_row(PartRow))
+                if with_parts:
+                    parts.execute(SELECT_PARTS, ids)
+            return session.fetchone(), file.fetchone(), parts.fetchall() if with_parts else []
 
         session, file, parts = self._database.run(work)
         if session is None:

@@ -25,6 +25,12 @@ VALUES (%(session_id)s, %(user_id)s, %(part_size_bytes)s, %(metadata)s, %(expire
 ON CONFLICT (id) DO NOTHING
 """
 
+# Not in SELECT_FILES, which every registration reads: counting takes longer with every part.
+COUNT_PARTS = """
+SELECT file_id::text, COUNT(*) AS recorded FROM upload_session_parts
+WHERE session_id = %(session_id)s GROUP BY file_id
+"""
+
 CANCEL_SESSION = """
 UPDATE upload_sessions SET status = 'cancelled', updated_at = NOW()
 WHERE id = %(session_id)s AND user_id = %(user_id)s
@@ -69,18 +75,27 @@ class SessionStore:
 
         return self._database.run(work)
 
-    def with_files(self, user_id: str, session_id: str) -> tuple[SessionRow, list[FileRow]] | None:
-        """A session and its files in the order of registration; None where the user has no such session."""
+    def with_files(
+        self, user_id: str, session_id: str
+    ) -> tuple[SessionRow, list[FileRow], dict[str, int]] | None:
+        """A session, its files in the order of registration, and how many parts are recorded by file id.
+
+        None where the user has no such session.
+        """
         ids = {"session_id": session_id, "user_id": user_id}
 
-        def work(connection: Connection) -> tuple[SessionRow | None, list[DictRow]]:
+        def work(connection: Connection) -> tuple[SessionRow | None, list[DictRow], list[DictRow]]:
             with connection.pipeline():
                 session = session_cursor(connection).execute(SELECT_SESSION, ids)
                 files = connection.execute(SELECT_FILES + "ORDER BY f.registered", ids)
-            return session.fetchone(), files.fetchall()
+                counts = connection.execute(COUNT_PARTS, ids)
+            return session.fetchone(), files.fetchall(), counts.fetchall()
 
-        session, rows = self._database.run(work)
-        return None if session is None else (session, [file_row(row, self._stage) for row in rows])
+        session, rows, counts = self._database.run(work)
+        if session is None:
+            return None
+        files = [file_row(row, self._stage) for row in rows]
+        return session, files, {row["file_id"]: row["recorded"] for row in counts}
 
     def cancel(self, user_id: str, session_id: str) -> list[FileRow] | None:
         """Mark a session cancelled and list its unfinished files; None where the user has no such session."""

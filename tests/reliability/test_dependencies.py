@@ -144,7 +144,7 @@ def test_a_lock_that_another_holds_for_good_is_503(in_process, env, monkeypatch)
 
 def test_a_transaction_whose_instance_is_frozen_does_not_hold_its_locks(env, monkeypatch):
     monkeypatch.setattr(database, "SET_TIMEOUTS", database.SET_TIMEOUTS.replace("'10s'", "'300ms'"))
-    one = Database(env["DATABASE_URL"])
+    one = Database(env["DATABASE_URL"], max_size=2)
     attempts = []
 
     def work(connection):
@@ -167,7 +167,7 @@ def test_a_transaction_whose_instance_is_frozen_does_not_hold_its_locks(env, mon
 
 
 def test_a_primary_that_became_read_only_is_left(env):
-    one = Database(env["DATABASE_URL"])
+    one = Database(env["DATABASE_URL"], max_size=2)
     seen = []
 
     def work(connection):
@@ -187,7 +187,7 @@ def test_a_primary_that_became_read_only_is_left(env):
 
 
 def test_a_deadlock_is_run_again(env):
-    one = Database(env["DATABASE_URL"])
+    one = Database(env["DATABASE_URL"], max_size=2)
     attempts = []
 
     def work(connection):

@@ -76,7 +76,7 @@ class Proxy:
         client_may_turn.set()
         ways = [
             _Way(self, client, server, on_read=lambda: self._spoke(client_may_turn)),
-            _Way(self, server, client, on_written=client_may_turn.set),
+            _Way(self, server, client, before_writing=client_may_turn.set),
         ]
         for way in ways:
             way.join()
@@ -96,9 +96,9 @@ class Proxy:
 class _Way:
     """One direction: what is read is written again half a delay later."""
 
-    def __init__(self, proxy, source, sink, on_read=lambda: None, on_written=lambda: None):
+    def __init__(self, proxy, source, sink, on_read=lambda: None, before_writing=lambda: None):
         self._proxy, self._source, self._sink = proxy, source, sink
-        self._on_read, self._on_written = on_read, on_written
+        self._on_read, self._before_writing = on_read, before_writing
         self._under_way = queue.SimpleQueue()
         self._threads = [threading.Thread(target=target, daemon=True) for target in (self._read, self._write)]
         for thread in self._threads:
@@ -128,10 +128,10 @@ class _Way:
             try:
                 if not data:
                     break
+                self._before_writing()  # afterwards the other side may have spoken already
                 self._sink.sendall(data)
             except OSError:
                 break
-            self._on_written()
         for one in (self._source, self._sink):
             _shut(one)
 
