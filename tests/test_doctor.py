@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
-import uuid
+from contextlib import suppress
 from email.utils import formatdate
 from time import time
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from botocore.exceptions import ClientError
 
 from db.migrate import migrate
 from deploy.doctor import examine, read_env
@@ -25,9 +26,12 @@ ORIGIN = "https://app.example.com"
 
 @pytest.fixture
 def bucket(s3):
-    """A bucket of this test's own, as deploy/ configures it."""
-    name = f"doctor-{uuid.uuid4()}"
-    s3.create_bucket(Bucket=name)
+    """A bucket as deploy/ configures it; the same for all tests, because SeaweedFS has room for few."""
+    name = "doctor"
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
+        s3.create_bucket(Bucket=name)
+    with suppress(ClientError):  # NoSuchBucketPolicy, as a rule
+        s3.delete_bucket_policy(Bucket=name)
     s3.put_bucket_cors(Bucket=name, CORSConfiguration=document("cors", {"ALLOWED_ORIGINS": ORIGIN}))
     s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=document("lifecycle", {}))
     return name
@@ -319,8 +323,10 @@ def test_an_upload_that_cannot_be_aborted_is_told(healthy, s3, bucket):
     with TamperingProxy(healthy["S3_ENDPOINT_URL"], refuse=refused) as proxy:
         problems = wrong(healthy | {"S3_ENDPOINT_URL": proxy.url})
     assert problems.keys() == {"abort"}
-    left = [upload["Key"] for upload in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]]
-    assert any(key in problems["abort"] for key in left)
+    left = s3.list_multipart_uploads(Bucket=bucket)["Uploads"]
+    assert any(upload["Key"] in problems["abort"] for upload in left)
+    for upload in left:
+        s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
 
 @pytest.mark.parametrize("seconds", [-600, 600])
