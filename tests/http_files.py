@@ -22,7 +22,7 @@ FOLDER = ROOT / ".dev" / HTTPYAC
 FILES = sorted((ROOT / "__http__").glob("*.http"))
 
 # Long enough for node to start and the first request to use it, short enough to wait for its end.
-ENDING_SECONDS = 8
+ENDING_SECONDS = 15
 
 # A presigned URL is a secret as long as it lives, also on a terminal.
 SECRET = re.compile(r"(X-Amz-Credential|X-Amz-Signature)=[^&\s\"]+")
