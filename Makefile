@@ -35,6 +35,18 @@ seed: $(STAMP) ## Load the story's test data into the running stack's database
 	@test -f .dev/env || { echo "Start the stack first: make run"; exit 1; }
 	set -a && . ./.dev/env && set +a && $(PY) -m db.seed
 
+.PHONY: test-reliability torture soak
+
+test-reliability: $(STAMP) ## Every crash point with real kills, a thousand fuzzed calls, load with faults (minutes)
+	$(PY) -m pytest tests/reliability -m long
+
+torture: $(STAMP) ## Tens of thousands of random calls against a model (SEED=… repeats a run)
+	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed repeats this run"; \
+	  $(PY) -m pytest tests/reliability -m torture --hypothesis-seed=$$seed
+
+soak: $(STAMP) ## 200 clients with faults for MINUTES=5
+	MINUTES=$(or $(MINUTES),5) $(PY) -m pytest tests/reliability -m soak -s
+
 clean: ## Remove the environment and the local data
 	rm -rf .venv .dev
 
