@@ -173,11 +173,9 @@ def test_a_primary_that_became_read_only_is_left(env):
 
     def work(connection):
         seen.append(connection)
-        if len(seen) == 1:
-            connection.execute("SET default_transaction_read_only = on")
-        connection.execute("CREATE TEMP TABLE t (n int)") if len(seen) > 1 else connection.execute(
-            "DELETE FROM upload_sessions WHERE false"
-        )
+        connection.execute("BEGIN READ ONLY" if len(seen) == 1 else "BEGIN")
+        connection.execute("DELETE FROM upload_sessions WHERE false")
+        connection.execute("COMMIT")
         return len(seen)
 
     try:

@@ -1,10 +1,16 @@
 """Calls at once that change what the others are looking at; it must end in one of the states there are."""
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from lib import wiring
+from lib.store.database import Database
+from lib.store.registrations import RegistrationStore, Reservation
 from tests.support.client import pdf, put_part
+from tests.support.faults import unavailable
 
 
 def at_once(calls):
@@ -56,3 +62,46 @@ def test_everything_at_once_ends_with_the_file_completed_or_gone(shared_api, s3,
         assert api.complete(session, registered["fileId"]) == completed[0]
     assert api.call("DELETE", f"/{session}").status_code == 204
     assert uploads_of(s3, session) == []
+
+
+def test_a_restart_that_a_slow_completion_overtakes_forgets_no_parts(shared_api, env, user):
+    api, session = shared_api, shared_api.session()
+    file, _ = api.upload(session, pdf(), b"abc")
+    api.complete(session, file["fileId"])
+    database = Database(env["DATABASE_URL"])
+    try:
+        store = RegistrationStore(database, "dev")
+        store.reserve(user, session, [], lambda _, files, __: Reservation(restarted=files))
+    finally:
+        database.close()
+    assert len(api.parts(session, file["fileId"])["parts"]) == 1
+    assert api.show(session)["files"][0]["status"] == "completed"
+
+
+def test_who_waits_for_a_restart_that_fails_is_told_to_try_again(in_process, env, db):
+    failing = threading.Event()
+
+    class Failing:
+        def __init__(self, made):
+            self._made = made
+
+        def __getattr__(self, name):
+            return getattr(self._made, name)
+
+        def create_upload(self, *args):
+            if not failing.is_set():
+                return self._made.create_upload(*args)
+            time.sleep(0.4)
+            raise unavailable()
+
+    wrap = lambda made: Failing(made) if type(made).__name__ == "S3" else made  # noqa: E731
+    api = in_process(wiring.build(env, wrap))
+    session = api.session()
+    file = api.register(session, pdf())
+    db.execute("UPDATE upload_session_files SET status = 'failed' WHERE id = %s", [file["fileId"]])
+    failing.set()
+    again = pdf(fileId=file["fileId"])
+    answers = at_once([lambda: api.call("POST", f"/{session}/files", again)] * 3)
+    assert {answer.json()["error"]["reason"] for answer in answers} == {"STORAGE_UNAVAILABLE"}
+    failing.clear()
+    assert api.register(session, again)["fileId"] == file["fileId"]
