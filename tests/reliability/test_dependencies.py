@@ -13,6 +13,12 @@ from lib.store.database import Database
 from tests.support.client import MIB, new_id, pdf
 from tests.support.fuzzy import error
 
+
+def later(value):
+    """Only in the long run of the tests."""
+    return pytest.param(value, marks=pytest.mark.long)
+
+
 NO_STORE = (503, error("SERVICE_UNAVAILABLE", "STORAGE_UNAVAILABLE"))
 NO_DATABASE = (503, error("SERVICE_UNAVAILABLE", "DATABASE_UNAVAILABLE"))
 
@@ -31,7 +37,9 @@ def hurried(monkeypatch):
     monkeypatch.setattr(database, "MIN_WAIT_SECONDS", 0.5)
 
 
-@pytest.mark.parametrize("fault", [503, 500, "cut", b"", b"<html>hello</html>", b"not xml at all", b"{}"])
+@pytest.mark.parametrize(
+    "fault", [503, later(500), "cut", b"", later(b"<html>hello</html>"), b"not xml at all", later(b"{}")]
+)
 def test_whatever_the_store_answers_registering_is_503_and_works_again_after(api, store_proxy, fault):
     session = api.session()
     store_proxy.fault = lambda method, path: fault
@@ -43,7 +51,9 @@ def test_whatever_the_store_answers_registering_is_503_and_works_again_after(api
     assert api.register(session, pdf())
 
 
-@pytest.mark.parametrize("fault", [503, "cut", "lost", b"", b"<html>hello</html>", b"not xml at all"])
+@pytest.mark.parametrize(
+    "fault", [later(503), later("cut"), "lost", b"", later(b"<html>hello</html>"), later(b"not xml at all")]
+)
 def test_whatever_the_store_answers_to_complete_nothing_is_lost(api, store_proxy, fault):
     session = api.session()
     file, parts = api.upload(session, pdf(), bytes(6 * MIB))
