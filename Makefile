@@ -2,30 +2,40 @@
 
 PY := .venv/bin/python
 STAMP := .venv/.installed
+CHROMIUM_FOUND = $${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types check upload migrate seed clean
+.PHONY: help run upload seed migrate doctor test lint types types-page check test-reliability torture soak \
+  test-localstack test-oidc test-pgbouncer test-browser build test-vercel vercel-dev test-vercel-dev \
+  http proof bench clean
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 25
+
+# --- The product, on this machine and deployed
 
 run: $(STAMP) ## The API on http://localhost:3000 (PORT=…), with an embedded database and S3 store
 	@exec $(PY) -m dev.run
 
-test: $(STAMP) ## All tests, on a database and a store of their own
+upload: $(STAMP) ## Upload FILE=… (else a sample of 32 MB) to the running API; again after a crash: what is missing
+	@test -n "$(FILE)" || test -f .dev/sample.pdf || { mkdir -p .dev; \
+	  head -c 32000000 /dev/urandom > .dev/sample.pdf; }
+	@$(PY) examples/upload.py "$(or $(FILE),.dev/sample.pdf)"
+
+seed: $(STAMP) ## Load the story's test data into the running stack's database
+	@test -f .dev/env || { echo "Start the stack first: make run"; exit 1; }
+	set -a && . ./.dev/env && set +a && $(PY) -m db.seed
+
+migrate: $(STAMP) ## Migrate the database of DATABASE_URL_DIRECT, or of DATABASE_URL
+	$(PY) -m db.migrate
+
+doctor: $(STAMP) ## Check a deployment: the environment's, ENV=.env.production, or the running stack
+	@$(PY) -m deploy.doctor "$(ENV)"
+
+# --- Tests
+
+test: $(STAMP) ## All tests that need nothing but Python, on a database and a store of their own
 	$(PY) -m pytest
-
-.PHONY: test-localstack
-test-localstack: $(STAMP) ## The scenarios on LocalStack, in an environment of its own, instead of SeaweedFS
-	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
-	$(PY) -m pytest --store=localstack tests/scenarios tests/test_faults.py tests/test_store_differences.py
-
-.PHONY: http proof
-http: $(STAMP) ## The requests of __http__/ against `make run`, or a stack of their own where it does not run
-	@$(PY) -m tests.http_files
-
-proof: $(STAMP) ## Write docs/proof.md from real requests, responses and rows
-	@$(PY) -m tests.proof
 
 lint: $(STAMP) ## ruff
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .
@@ -34,36 +44,39 @@ types: $(STAMP) ## mypy, strict; the handlers one by one, because Vercel's names
 	.venv/bin/mypy
 	find api -name '*.py' -print0 | xargs -0 -n1 .venv/bin/mypy
 
+types-page: ## The page's JavaScript, by its JSDoc types (needs npm)
+	npx --yes -p typescript@5.9.3 tsc --checkJs --noEmit --strict --target es2022 --module es2022 \
+	  --lib es2023,dom,dom.iterable public/*.js
+
 check: lint types test ## All three
 
-.PHONY: test-pgbouncer
-test-pgbouncer: $(STAMP) ## The scenarios on PostgreSQL 15 behind PgBouncer (apt-get install postgresql-15 pgbouncer)
-	$(PY) -m pytest --database=pgbouncer tests/scenarios tests/hosted
+test-reliability: $(STAMP) ## Every crash point with real kills, a thousand fuzzed calls, load with faults (minutes)
+	$(PY) -m pytest tests/reliability -m long
 
-.PHONY: test-oidc
+torture: $(STAMP) ## Tens of thousands of random calls against a model (SEED=… repeats a run)
+	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed repeats this run"; \
+	  $(PY) -m pytest tests/reliability -m torture --hypothesis-seed=$$seed
+
+soak: $(STAMP) ## 200 clients with faults for MINUTES=5
+	MINUTES=$(or $(MINUTES),5) $(PY) -m pytest tests/reliability -m soak -s
+
+test-localstack: $(STAMP) ## The scenarios on LocalStack, in an environment of its own, instead of SeaweedFS
+	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
+	$(PY) -m pytest --store=localstack tests/scenarios tests/test_faults.py tests/test_store_differences.py
+
 test-oidc: $(STAMP) ## Keyless production on LocalStack's STS (make test has it on SeaweedFS's)
 	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
 	$(PY) -m pytest --store=localstack tests/localstack
 
-.PHONY: doctor
-doctor: $(STAMP) ## Check a deployment: the environment's, ENV=.env.production, or the running stack
-	@$(PY) -m deploy.doctor "$(ENV)"
+test-pgbouncer: $(STAMP) ## The scenarios on PostgreSQL 15 behind PgBouncer (apt-get install postgresql-15 pgbouncer)
+	$(PY) -m pytest --database=pgbouncer tests/scenarios tests/hosted
 
-upload: $(STAMP) ## Upload FILE=… (else a sample of 32 MB) to the running API; again after a crash: what is missing
-	@test -n "$(FILE)" || test -f .dev/sample.pdf || { mkdir -p .dev; \
-	  head -c 32000000 /dev/urandom > .dev/sample.pdf; }
-	@$(PY) examples/upload.py "$(or $(FILE),.dev/sample.pdf)"
+test-browser: $(STAMP) ## The upload page in Chromium (CHROMIUM=…), with pictures in .dev/screenshots
+	@test -n "$(CHROMIUM_FOUND)" || { \
+	  echo "There is no Chromium: apt install chromium, or say where one is: CHROMIUM=/path/to/it make test-browser"; exit 1; }
+	$(PY) -m pytest tests/browser
 
-migrate: $(STAMP) ## Migrate the database of DATABASE_URL
-	$(PY) -m db.migrate
-
-seed: $(STAMP) ## Load the story's test data into the running stack's database
-	@test -f .dev/env || { echo "Start the stack first: make run"; exit 1; }
-	set -a && . ./.dev/env && set +a && $(PY) -m db.seed
-
-# --- Vercel's own build and runtime
-
-.PHONY: build test-vercel vercel-dev test-vercel-dev
+# --- Vercel's own build and runtime (Node and Python 3.12)
 
 build: $(STAMP) ## The real `vercel build` in a copy of the tree, and a check of what it made
 	@$(PY) -m dev.vercel_build
@@ -72,21 +85,27 @@ build: $(STAMP) ## The real `vercel build` in a copy of the tree, and a check of
 test-vercel: $(STAMP) ## The scenarios over the built functions, under Vercel's runtime
 	@$(PY) -m dev.vercel_build --if-changed
 	$(PY) -m pytest --server=vercel tests/scenarios
-.PHONY: test-browser types-page
-test-browser: $(STAMP) ## The upload page in Chromium (CHROMIUM=…), with pictures in .dev/screenshots
-	@test -n "$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}" || { \
-	  echo "There is no Chromium: apt install chromium, or say where one is: CHROMIUM=/path/to/it make test-browser"; exit 1; }
-	$(PY) -m pytest tests/browser
-
-types-page: ## The page's JavaScript, by its JSDoc types (needs npm)
-	npx --yes -p typescript@5.9.3 tsc --checkJs --noEmit --strict --target es2022 --module es2022 \
-	  --lib es2023,dom,dom.iterable public/*.js
 
 vercel-dev: $(STAMP) ## The real `vercel dev` (PORT=…) on the embedded database and S3 store
 	@exec $(PY) -m dev.vercel_dev
 
 test-vercel-dev: $(STAMP) ## One scenario over `vercel dev`, which is slow
 	$(PY) -m pytest --server=vercel-dev --timeout=900 -k ur_hp_002 tests/scenarios/test_complete.py
+
+# --- Evidence
+
+http: $(STAMP) ## The requests of __http__/ against `make run`, or a stack of their own where it does not run
+	@$(PY) -m tests.http_files
+
+proof: $(STAMP) ## Write docs/proof.md from real requests, responses and rows
+	@$(PY) -m tests.proof
+
+bench: .venv/.bench ## Measure everything, and write docs/benchmarks.md (six minutes; nothing else should run)
+	@$(PY) -m benchmarks.run
+
+.venv/.bench: requirements-bench.txt $(STAMP)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@
 
 clean: ## Remove the environment and the local data
 	@# As root, the database may live outside of the checkout: see dev/stack.py

@@ -74,8 +74,8 @@ class Database:
     """A pool of connections to PostgreSQL, opened when they are needed.
 
     Work whose connection turns out to be dead (the instance was frozen, the database restarted), or that
-    deadlocked, runs again. So all work is written to be repeated: ids are the caller's, and
-    statements say what is to be, not what is to change.
+    deadlocked, runs again. So all work is written to be repeated: ids are the caller's, and statements say
+    what is to be, not what is to change.
     """
 
     def __init__(self, conninfo: str, *, max_size: int) -> None:
@@ -113,12 +113,11 @@ class Database:
             for _ in range(ATTEMPTS - 1):
                 try:
                     return self._run_once(work)
-                except _ConnectionLostError:
-                    self._pool.drain()  # others may have died with it, and asking each could take long
-                except REPEATABLE:
-                    pass
-                if budget.current().seconds_left() <= 0:
-                    break
+                except (_ConnectionLostError, *REPEATABLE) as error:
+                    if budget.current().seconds_left() <= 0:
+                        raise
+                    if isinstance(error, _ConnectionLostError):
+                        self._pool.drain()  # others may have died with it, and asking each could take long
             return self._run_once(work)
         except (*FAILURES, _ConnectionLostError) as error:
             raise ApiError(Reason.DATABASE_UNAVAILABLE, headers={"Retry-After": "5"}) from error

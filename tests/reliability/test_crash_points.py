@@ -7,6 +7,7 @@ import pytest
 
 from lib import wiring
 from lib.errors import ApiError, Reason
+from lib.service import registration
 from tests.support.client import Client, put_part
 from tests.support.faults import Faults
 from tests.support.servers import MortalServers
@@ -31,7 +32,8 @@ def faulty(env, faults):
 
 
 @pytest.fixture
-def world(shared_api, s3, db):
+def world(shared_api, s3, db, monkeypatch):
+    monkeypatch.setattr(registration, "PAUSES", (0.05,))  # nobody else is alive to be waited for
     return World(shared_api, s3, db)
 
 

@@ -13,6 +13,12 @@ from lib.store.database import Database
 from tests.support.client import MIB, new_id, pdf
 from tests.support.fuzzy import error
 
+
+def later(value):
+    """Only in the long run of the tests."""
+    return pytest.param(value, marks=pytest.mark.long)
+
+
 NO_STORE = (503, error("SERVICE_UNAVAILABLE", "STORAGE_UNAVAILABLE"))
 NO_DATABASE = (503, error("SERVICE_UNAVAILABLE", "DATABASE_UNAVAILABLE"))
 
@@ -31,7 +37,9 @@ def hurried(monkeypatch):
     monkeypatch.setattr(database, "MIN_WAIT_SECONDS", 0.5)
 
 
-@pytest.mark.parametrize("fault", [503, 500, "cut", b"", b"<html>hello</html>", b"not xml at all", b"{}"])
+@pytest.mark.parametrize(
+    "fault", [503, later(500), "cut", b"", later(b"<html>hello</html>"), b"not xml at all", later(b"{}")]
+)
 def test_whatever_the_store_answers_registering_is_503_and_works_again_after(api, store_proxy, fault):
     session = api.session()
     store_proxy.fault = lambda method, path: fault
@@ -43,7 +51,9 @@ def test_whatever_the_store_answers_registering_is_503_and_works_again_after(api
     assert api.register(session, pdf())
 
 
-@pytest.mark.parametrize("fault", [503, "cut", "lost", b"", b"<html>hello</html>", b"not xml at all"])
+@pytest.mark.parametrize(
+    "fault", [later(503), later("cut"), "lost", b"", later(b"<html>hello</html>"), later(b"not xml at all")]
+)
 def test_whatever_the_store_answers_to_complete_nothing_is_lost(api, store_proxy, fault):
     session = api.session()
     file, parts = api.upload(session, pdf(), bytes(6 * MIB))
@@ -112,6 +122,7 @@ def test_connections_that_are_cut_are_not_the_clients_business(api, database_pro
         assert api.register(session, pdf(new_id()))
 
 
+@pytest.mark.long
 def test_a_pool_that_is_used_up_is_503_and_no_longer_wait(env):
     tight = Database(env["DATABASE_URL"], max_size=1)
     try:
@@ -172,11 +183,9 @@ def test_a_primary_that_became_read_only_is_left(env):
 
     def work(connection):
         seen.append(connection)
-        if len(seen) == 1:
-            connection.execute("SET default_transaction_read_only = on")
-        connection.execute("CREATE TEMP TABLE t (n int)") if len(seen) > 1 else connection.execute(
-            "DELETE FROM upload_sessions WHERE false"
-        )
+        connection.execute("BEGIN READ ONLY" if len(seen) == 1 else "BEGIN")
+        connection.execute("DELETE FROM upload_sessions WHERE false")
+        connection.execute("COMMIT")
         return len(seen)
 
     try:
@@ -218,6 +227,7 @@ def test_a_senseless_database_url_is_named_and_not_shown(in_process, lines, capf
     assert "the-secret" not in lines.getvalue() + "".join(capfd.readouterr())
 
 
+@pytest.mark.long
 def test_the_database_is_down_for_a_while_and_back_without_a_restart_of_ours(api, stack):
     session = api.session()
     stack.postgres.stop()
@@ -229,3 +239,45 @@ def test_the_database_is_down_for_a_while_and_back_without_a_restart_of_ours(api
     finally:
         stack.start_postgres()
     assert api.show(session)["status"] == "active"
+
+
+LONGEST_REQUEST = 70  # seconds; a function on Vercel's smallest plan has 300
+
+
+@pytest.mark.long
+@pytest.mark.timeout(200)
+def test_no_request_outlives_its_function_while_the_store_never_answers(api, store_proxy):
+    """All use cases at once, in one instance, with the real patience; others are answered meanwhile."""
+    session = api.session()
+    file, _ = api.upload(session, pdf(partCount=1), b"abc")
+    other = api.session()
+    api.batch(other, [pdf(f"{n}.pdf") for n in range(10)])
+    path = f"/{session}/files/{file['fileId']}"
+    calls = [
+        ("POST", f"/{session}/files", pdf("one.pdf")),
+        ("POST", f"/{session}/files/batch", {"files": [pdf(f"{n}.pdf") for n in range(8)]}),
+        ("GET", f"{path}/parts", None),
+        ("POST", f"{path}/complete", None),
+        ("DELETE", path, None),
+        ("DELETE", f"/{other}", None),
+        ("GET", "/api/health", None),
+    ]
+
+    def timed(call):
+        started = time.monotonic()
+        return api.call(*call), time.monotonic() - started
+
+    store_proxy.fault = lambda method, path: "hang"
+    with ThreadPoolExecutor(len(calls)) as executor:
+        answers = executor.map(timed, calls)
+        started = time.monotonic()
+        assert api.show(session)["status"] == "active"  # asks no store
+        assert time.monotonic() - started < 10
+        for call, (response, seconds) in zip(calls, answers, strict=True):
+            print(call[:2], response.status_code, f"{seconds:.0f} s")
+            assert seconds < LONGEST_REQUEST
+            assert response.status_code in (200, 201, 207, 503)
+    store_proxy.fault = lambda method, path: None
+    store_proxy.released.set()
+    assert api.complete(session, file["fileId"])["sizeBytes"] == 3
+    assert api.call("DELETE", f"/{other}").status_code == 204

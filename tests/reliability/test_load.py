@@ -171,9 +171,9 @@ def all_is_right(uploaders, env):
     cancelled = {session for uploader in uploaders for session in uploader.cancelled}
     with psycopg.connect(env["DATABASE_URL"]) as db:
         rows = db.execute(
-            "SELECT f.id::text, f.session_id::text, f.object_key, f.status, f.file_size_bytes, f.etag, f.upload_id "
+            "SELECT f.id::text, f.session_id::text, f.object_key, f.status, f.file_size_bytes, f.etag "
             "FROM upload_session_files f JOIN upload_sessions s ON s.id = f.session_id "
-            "WHERE s.user_id LIKE 'load-%%'"
+            "WHERE s.user_id LIKE 'load-%'"
         ).fetchall()
     completed = {row[0]: row for row in rows if row[3] == "completed"}
     assert done.keys() <= completed.keys()

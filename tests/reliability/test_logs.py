@@ -124,7 +124,7 @@ def test_an_object_without_a_file_is_worth_a_warning(in_process, env, lines, db)
     assert (line["session_id"], line["file_id"]) == (session, file["fileId"])
 
 
-@pytest.mark.parametrize("level", ["DEBUG", "INFO"])
+@pytest.mark.parametrize("level", [pytest.param("DEBUG", marks=pytest.mark.long), "INFO"])
 def test_no_secret_token_or_presigned_url_is_in_any_line(
     in_process, env, lines, capfd, caplog, level, store_proxy
 ):

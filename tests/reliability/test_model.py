@@ -331,13 +331,13 @@ def test_a_few_hundred_random_steps(world):
 
 @pytest.mark.long
 @pytest.mark.timeout(250)
-def test_two_thousand_random_steps(world):
-    many = settings(COMMON, max_examples=40, stateful_step_count=50, derandomize=True)
+def test_several_hundred_more_random_steps(world):
+    many = settings(COMMON, max_examples=15, stateful_step_count=50, derandomize=True)
     run_state_machine_as_test(lambda: Machine(world), settings=many)
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(0)
 def test_tens_of_thousands_of_random_steps(world):
-    most = settings(COMMON, max_examples=400, stateful_step_count=100)
+    most = settings(COMMON, max_examples=800, stateful_step_count=50)
     run_state_machine_as_test(lambda: Machine(world), settings=most)

@@ -163,3 +163,14 @@ def may_leave_an_upload(case, step, after):
     """Whether S3 may keep an upload that nobody knows of, until the bucket's lifecycle rule takes it."""
     made = (step == "S3.create_upload" and after) or (step == "RegistrationStore.settle" and not after)
     return case.starts_upload and made
+
+
+def rows():
+    """The table of docs/reliability.md."""
+    yield "| Use case | Step | The same call again answers | May leave an upload |"
+    yield "|---|---|---|---|"
+    for case, step in POINTS:
+        again = ", ".join(f"`{one}`" if isinstance(one, str) else str(one) for one in case.again)
+        leaves = [word for word, after in (("before", False), ("after", True))
+                  if may_leave_an_upload(case, step, after)]  # fmt: skip
+        yield f"| {case.name} | `{step}` | {again} | {', '.join(leaves) or 'no'} |"
