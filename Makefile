@@ -36,10 +36,15 @@ seed: $(STAMP) ## Load the story's test data into the running stack's database
 	set -a && . ./.dev/env && set +a && $(PY) -m db.seed
 
 .PHONY: test-browser types-page
-test-browser: $(STAMP) ## The upload page in Chromium (CHROMIUM=…), with pictures in .dev/screenshots
+test-browser: .venv/.browser ## The upload page in Chromium (CHROMIUM=…), with pictures in .dev/screenshots
 	@test -n "$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}" || { \
 	  echo "There is no Chromium: apt install chromium, or say where one is: CHROMIUM=/path/to/it make test-browser"; exit 1; }
 	$(PY) -m pytest tests/browser
+
+BROWSER_PACKAGES := tests/browser/requirements.txt
+.venv/.browser: $(STAMP) $(BROWSER_PACKAGES)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r $(BROWSER_PACKAGES)
+	@touch $@
 
 types-page: ## The page's JavaScript, by its JSDoc types (needs npm)
 	npx --yes -p typescript@5.9.3 tsc --checkJs --noEmit --strict --target es2022 --module es2022 \
