@@ -71,10 +71,14 @@ test-oidc: $(STAMP) ## Keyless production on LocalStack's STS (make test has it 
 test-pgbouncer: $(STAMP) ## The scenarios on PostgreSQL 15 behind PgBouncer (apt-get install postgresql-15 pgbouncer)
 	$(PY) -m pytest --database=pgbouncer tests/scenarios tests/hosted
 
-test-browser: $(STAMP) ## The upload page in Chromium (CHROMIUM=…), with pictures in .dev/screenshots
+test-browser: .venv/.browser ## The upload page in Chromium (CHROMIUM=…), with pictures in .dev/screenshots
 	@test -n "$(CHROMIUM_FOUND)" || { \
 	  echo "There is no Chromium: apt install chromium, or say where one is: CHROMIUM=/path/to/it make test-browser"; exit 1; }
 	$(PY) -m pytest tests/browser
+
+.venv/.browser: tests/browser/requirements.txt $(STAMP)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 # --- Vercel's own build and runtime (Node and Python 3.12)
 
