@@ -48,6 +48,17 @@ test-vercel: $(STAMP) ## The scenarios over the built functions, under Vercel's 
 	@$(PY) -m dev.vercel_build --if-changed
 	$(PY) -m pytest --server=vercel tests/scenarios
 
+# --- Benchmarks
+
+.PHONY: bench
+
+bench: .venv/.bench ## Measure everything, and write docs/benchmarks.md (six minutes; nothing else should run)
+	@$(PY) -m benchmarks.run
+
+.venv/.bench: requirements-bench.txt $(STAMP)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@
+
 clean: ## Remove the environment and the local data
 	rm -rf .venv .dev
 
