@@ -108,7 +108,7 @@ def _processor():
     return ", ".join(sorted(names)) or platform.processor() or platform.machine()
 
 
-def write(results, seconds):
+def write(results):
     """Write the page and its plots."""
     images = FOLDER / "images"
     plots.signing(results["signing"], images)
@@ -121,10 +121,9 @@ def write(results, seconds):
     for name, section in SECTIONS.items():
         found = results["growth"]["million"] if name == "million" else results[name]
         text = text.replace(f"<!-- {name} -->", section(found))
-    loads = ", ".join(f"{load:.1f}" for load in os.getloadavg())
     machine = (
         f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({_processor()}), {platform.system()} "
-        f"{platform.release()}, Python {platform.python_version()}, in {seconds:.0f} s; the machine's load "
-        f"over the last 1, 5 and 15 minutes was {loads} at the end"
+        f"{platform.release()}, Python {platform.python_version()}, in {results['seconds']:.0f} s; "
+        f"the machine's load was {results['load']:.1f} before it began"
     )
     (FOLDER / "benchmarks.md").write_text(text.replace("<!-- machine -->", machine))

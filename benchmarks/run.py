@@ -1,6 +1,7 @@
 """`make bench`: measure everything, on servers of its own, and write docs/benchmarks.md."""
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -52,7 +53,7 @@ def main():
     """Measure, keep the results, and write the page; with `--report`, of the results that are kept."""
     kept = FOLDER / "results.json"
     if "--report" not in sys.argv:
-        started = time.monotonic()
+        started, load = time.monotonic(), os.getloadavg()[0]
         FOLDER.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(FOLDER / "stack", ignore_errors=True)
         stack = Stack(FOLDER / "stack", fast=True)
@@ -60,10 +61,10 @@ def main():
             migrate(stack.database_url)
             results = measure(stack)
         stack.remove()
-        results["seconds"] = time.monotonic() - started
+        results |= {"seconds": time.monotonic() - started, "load": load}
         kept.write_text(json.dumps(results, indent=1))
     results = json.loads(kept.read_text())
-    report.write(results, results["seconds"])
+    report.write(results)
     print(f"docs/benchmarks.md is written; it took {results['seconds']:.0f} s.")
 
 
