@@ -15,6 +15,18 @@ run: $(STAMP) ## The API on http://localhost:3000 (PORT=…), with an embedded d
 test: $(STAMP) ## All tests, on a database and a store of their own
 	$(PY) -m pytest
 
+.PHONY: test-localstack
+test-localstack: $(STAMP) ## The scenarios on LocalStack, in an environment of its own, instead of SeaweedFS
+	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
+	$(PY) -m pytest --store=localstack tests/scenarios tests/test_faults.py tests/test_store_differences.py
+
+.PHONY: http proof
+http: $(STAMP) ## The requests of __http__/ against `make run`, or a stack of their own where it does not run
+	@$(PY) -m tests.http_files
+
+proof: $(STAMP) ## Write docs/proof.md from real requests, responses and rows
+	@$(PY) -m tests.proof
+
 lint: $(STAMP) ## ruff
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .
 
@@ -23,6 +35,19 @@ types: $(STAMP) ## mypy, strict; the handlers one by one, because Vercel's names
 	find api -name '*.py' -print0 | xargs -0 -n1 .venv/bin/mypy
 
 check: lint types test ## All three
+
+.PHONY: test-pgbouncer
+test-pgbouncer: $(STAMP) ## The scenarios on PostgreSQL 15 behind PgBouncer (apt-get install postgresql-15 pgbouncer)
+	$(PY) -m pytest --database=pgbouncer tests/scenarios tests/hosted
+
+.PHONY: test-oidc
+test-oidc: $(STAMP) ## Keyless production on LocalStack's STS (make test has it on SeaweedFS's)
+	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
+	$(PY) -m pytest --store=localstack tests/localstack
+
+.PHONY: doctor
+doctor: $(STAMP) ## Check a deployment: the environment's, ENV=.env.production, or the running stack
+	@$(PY) -m deploy.doctor "$(ENV)"
 
 upload: $(STAMP) ## Upload FILE=… (else a sample of 32 MB) to the running API; again after a crash: what is missing
 	@test -n "$(FILE)" || test -f .dev/sample.pdf || { mkdir -p .dev; \
@@ -38,7 +63,7 @@ seed: $(STAMP) ## Load the story's test data into the running stack's database
 
 # --- Vercel's own build and runtime
 
-.PHONY: build test-vercel vercel-dev
+.PHONY: build test-vercel vercel-dev test-vercel-dev
 
 build: $(STAMP) ## The real `vercel build` in a copy of the tree, and a check of what it made
 	@$(PY) -m dev.vercel_build
@@ -47,6 +72,21 @@ build: $(STAMP) ## The real `vercel build` in a copy of the tree, and a check of
 test-vercel: $(STAMP) ## The scenarios over the built functions, under Vercel's runtime
 	@$(PY) -m dev.vercel_build --if-changed
 	$(PY) -m pytest --server=vercel tests/scenarios
+.PHONY: test-browser types-page
+test-browser: $(STAMP) ## The upload page in Chromium (CHROMIUM=…), with pictures in .dev/screenshots
+	@test -n "$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}" || { \
+	  echo "There is no Chromium: apt install chromium, or say where one is: CHROMIUM=/path/to/it make test-browser"; exit 1; }
+	$(PY) -m pytest tests/browser
+
+types-page: ## The page's JavaScript, by its JSDoc types (needs npm)
+	npx --yes -p typescript@5.9.3 tsc --checkJs --noEmit --strict --target es2022 --module es2022 \
+	  --lib es2023,dom,dom.iterable public/*.js
+
+vercel-dev: $(STAMP) ## The real `vercel dev` (PORT=…) on the embedded database and S3 store
+	@exec $(PY) -m dev.vercel_dev
+
+test-vercel-dev: $(STAMP) ## One scenario over `vercel dev`, which is slow
+	$(PY) -m pytest --server=vercel-dev --timeout=900 -k ur_hp_002 tests/scenarios/test_complete.py
 
 # --- Benchmarks
 
@@ -60,6 +100,9 @@ bench: .venv/.bench ## Measure everything, and write docs/benchmarks.md (six min
 	@touch $@
 
 clean: ## Remove the environment and the local data
+	@# As root, the database may live outside of the checkout: see dev/stack.py
+	@test ! -f .dev/state.json || \
+	  rm -rf "/var/tmp/upload-sessions-$$(sed -n 's/.*"marker": "\([0-9a-f]*\)".*/\1/p' .dev/state.json)"
 	rm -rf .venv .dev
 
 # The first Python of at least 3.11 that really runs: a version manager's shim may be there and refuse.

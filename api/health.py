@@ -10,4 +10,4 @@ app = Endpoint("/api/health", get_application, public=True)
 def check(api: Application, _: Call[None]) -> Response:
     """200 when both answer, 503 otherwise."""
     health = api.health.check_health()
-    return Response(200 if health.status == "ok" else 503, health)
+    return Response(200, health) if health.status == "ok" else Response(503, health, {"Retry-After": "5"})

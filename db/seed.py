@@ -6,31 +6,34 @@ from pathlib import Path
 
 import psycopg
 
+from lib.config import SettingsError
+from lib.store.conninfo import conninfo
+
 # The index of seeds, in the order in which they are loaded.
 SEEDS = {"story_01722": Path(__file__).parent / "seeds" / "story_01722.sql"}
 
 
-def seed(conninfo: str, names: list[str] | None = None) -> list[str]:
+def seed(url: str, names: list[str] | None = None) -> list[str]:
     """Load these seeds, or all, each in a transaction of its own; returns their names. Raises `KeyError`."""
     chosen = {name: SEEDS[name] for name in names or SEEDS}
     for path in chosen.values():
-        with psycopg.connect(conninfo, prepare_threshold=None, connect_timeout=10) as connection:
+        with psycopg.connect(conninfo(url), prepare_threshold=None, connect_timeout=10) as connection:
             connection.execute(path.read_bytes())
     return list(chosen)
 
 
 def main() -> int:
     """Load the seeds that are named, or all, into the database of `DATABASE_URL`."""
-    conninfo = os.environ.get("DATABASE_URL")
-    if not conninfo:
+    url = os.environ.get("DATABASE_URL")
+    if not url:
         print("Set DATABASE_URL.", file=sys.stderr)
         return 1
     try:
-        print(f"Loaded {', '.join(seed(conninfo, sys.argv[1:]))}.")
+        print(f"Loaded {', '.join(seed(url, sys.argv[1:]))}.")
     except KeyError as error:
         print(f"There is no seed {error}: choose from {', '.join(SEEDS)}.", file=sys.stderr)
         return 1
-    except psycopg.Error as error:
+    except (SettingsError, psycopg.Error) as error:
         print(f"Not loaded: {error}", file=sys.stderr)
         return 1
     return 0

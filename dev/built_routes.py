@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from dev.routing import decoded
-
 Route = dict[str, Any]
 
 
@@ -68,8 +66,11 @@ class BuiltRoutes:
         return None
 
     def _in_filesystem(self, path: str, query: str) -> Hit | None:
-        """A function or file of this very name, or the index of a folder; one slash at the end is ignored."""
-        name = decoded(path)[1:].removesuffix("/")
+        """A function or file of this very name, or the index of a folder; one slash at the end is ignored.
+
+        The path is not decoded: `vercel dev` does not do it either.
+        """
+        name = path[1:].removesuffix("/")
         for candidate in (name, f"{name}/index".removeprefix("/")):
             if candidate in self._functions:
                 return Hit(candidate, query, is_function=True)

@@ -1,9 +1,10 @@
 """Serves a build over HTTP: routed by its `config.json`, each function an instance of its own."""
 
+import contextlib
 import logging
 import mimetypes
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +24,27 @@ StartResponse = Callable[..., Any]
 logger = logging.getLogger("dev.built_server")
 
 
+@contextlib.contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """Serve a WSGI app on a free port of 127.0.0.1; gives the URL."""
+    server: Any = waitress.server.create_server(
+        app, host="127.0.0.1", port=0, threads=THREADS, max_request_body_size=2 * MAX_BODY_SIZE,
+        channel_timeout=300, ident="",
+    )  # fmt: skip
+
+    def run() -> None:
+        with contextlib.suppress(OSError):  # what it waits for is closed at the end
+            server.run()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.effective_port}"
+    finally:
+        server.close()
+        thread.join(5)
+
+
 class BuiltServer:
     """A context manager that serves on a free port of 127.0.0.1; `url` says which.
 
@@ -36,20 +58,15 @@ class BuiltServer:
         self._env, self.log = env, log
         self._instances: dict[str, Instance] = {}
         self._locks = {name: threading.Lock() for name in self._folders}
-        self._server: Any = None
+        self._closes = contextlib.ExitStack()
         self.url = ""
 
     def __enter__(self) -> "BuiltServer":
-        self._server = waitress.server.create_server(
-            self, host="127.0.0.1", port=0, threads=THREADS, max_request_body_size=2 * MAX_BODY_SIZE,
-            channel_timeout=300, ident="",
-        )  # fmt: skip
-        self.url = f"http://127.0.0.1:{self._server.effective_port}"
-        threading.Thread(target=self._server.run, daemon=True).start()
+        self.url = self._closes.enter_context(serving(self))
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._server.close()
+        self._closes.close()
         for instance in self._instances.values():
             instance.stop()
 

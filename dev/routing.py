@@ -6,6 +6,7 @@ tests/support/urls.py is a table that both have to agree on.
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode
@@ -53,7 +54,7 @@ class Router:
         A file of exactly this path comes first, then the rewrites, then the dynamic files. Dynamic segments
         are added to the query where the client has no parameter of that name.
         """
-        found = self._file(decoded(path), query)
+        found = self._file(path, query)
         if found:
             return found
         for rule in self._rewrites:
@@ -70,16 +71,20 @@ class Router:
         return self._file(destination, query) or self._function(destination, query)
 
     def _file(self, path: str, query: str) -> Target | None:
-        """A file of exactly this name, or the index of a folder; one slash at the end is ignored."""
+        """A file of exactly this name, or the index of a folder; one slash at the end is ignored.
+
+        The path is not decoded: `vercel dev` does not do it either.
+        """
         name = path[1:].removesuffix("/")
         for candidate in (name, f"{name}/index".removeprefix("/")):
             if candidate in self._functions:
                 return Target(self._functions[candidate], query, is_function=True)
         public = self._root / "public"
         for candidate in (name, f"{name}/index.html".removeprefix("/")):
-            file = (public / candidate).resolve()
-            if file.is_file() and str(file) == f"{public}/{candidate}":
-                return Target(file, query, is_function=False)
+            with suppress(ValueError, OSError):  # what no file can be called
+                file = (public / candidate).resolve()
+                if file.is_file() and str(file) == f"{public}/{candidate}":
+                    return Target(file, query, is_function=False)
         return None
 
     def _function(self, path: str, query: str) -> Target | None:
@@ -98,11 +103,6 @@ def _with_parameters(query: str, segments: dict[str, str]) -> str:
         {name: unquote(value) for name, value in segments.items() if name not in own}, quote_via=quote
     )
     return "&".join(filter(None, (query, added)))
-
-
-def decoded(path: str) -> str:
-    """A path as a name of a file: an encoded slash stays encoded, and separates nothing."""
-    return unquote(re.sub("%2f", "%252F", path, flags=re.IGNORECASE))
 
 
 def _source_pattern(source: str) -> re.Pattern[str]:

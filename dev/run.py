@@ -16,15 +16,17 @@ import psycopg
 from db.migrate import MigrationError, migrate
 from dev.processes import StackError
 from dev.stack import Stack
+from lib.config import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 DEV = ROOT / ".dev"
 WATCHED = ("api", "lib", "vercel.json", "requirements.txt")
 POLL_SECONDS = 0.4
-
-
-class Stopped(Exception):  # noqa: N818 - not an error: somebody wants us to end
-    """A signal asked us to stop."""
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+WRITTEN_DOWN = (
+    "DATABASE_URL", "S3_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+    "S3_REGION", "MOC_BUCKET", "API_URL", "AUTH_BYPASS", "RATE_LIMIT_BYPASS", "ALLOWED_ORIGINS",
+)  # fmt: skip
 
 
 class Server:
@@ -67,7 +69,7 @@ def _listen(port: int) -> socket.socket:
         listener.bind(("127.0.0.1", port))
     except OSError as error:
         raise StackError(
-            f"Port {port} is in use ({error.strerror}): choose another with PORT=… make run"
+            f"Port {port} cannot be used ({error.strerror}): choose another with PORT=… make run"
         ) from None
     listener.listen(256)
     return listener
@@ -83,21 +85,23 @@ def _environment(stack_env: Mapping[str, str], port: int) -> dict[str, str]:
     return {**defaults, **os.environ, **stack_env, "API_URL": f"http://localhost:{port}"}
 
 
-def _write_env_file(env: Mapping[str, str], stack_env: Mapping[str, str]) -> None:
-    names = [*stack_env, "API_URL", "AUTH_BYPASS", "RATE_LIMIT_BYPASS", "ALLOWED_ORIGINS"]
+def _write_env_file(env: Mapping[str, str]) -> None:
     path = DEV / "env"
     path.touch(mode=0o600)
-    path.write_text("".join(f"{name}={shlex.quote(env[name])}\n" for name in names if name in env))
+    path.write_text("".join(f"{name}={shlex.quote(env[name])}\n" for name in WRITTEN_DOWN if name in env))
 
 
 def _stamp() -> int:
     """Changes whenever a watched file does."""
-    files = [
-        file
-        for name in WATCHED
-        for file in ((ROOT / name).rglob("*.py") if "." not in name else [ROOT / name])
-    ]
-    return hash(tuple((str(file), file.stat().st_mtime_ns) for file in sorted(files) if file.exists()))
+    try:
+        files = [
+            file
+            for name in WATCHED
+            for file in ((ROOT / name).rglob("*.py") if "." not in name else [ROOT / name])
+        ]
+        return hash(tuple((str(file), file.stat().st_mtime_ns) for file in sorted(files)))
+    except FileNotFoundError:  # an editor, or git, is replacing a file in this very moment
+        return 0
 
 
 def _watch(server: Server, stack: Stack | None) -> None:
@@ -114,18 +118,19 @@ def _watch(server: Server, stack: Stack | None) -> None:
             seen, told = now, False
             print("Changed: starting the API anew.", flush=True)
             server.start()
-        elif server.exit_code() is not None and not told:
-            if server.exit_code() in (-signal.SIGKILL, -signal.SIGSEGV):
-                raise StackError("The API was killed. Everything is stopped.")
+        elif (code := server.exit_code()) is not None and not told:
+            if code < 0:
+                raise StackError(
+                    f"The API was killed by {signal.Signals(-code).name}. Everything is stopped."
+                )
             told = True
             print("The API does not start: mend it, and it comes back.", file=sys.stderr, flush=True)
 
 
 def _serve(port: int, stack: Stack | None) -> None:
-    stack_env = stack.env() if stack else {}
-    env = _environment(stack_env, port)
+    env = _environment(stack.env() if stack else {}, port)
     migrate(env["DATABASE_URL"])
-    _write_env_file(env, stack_env)
+    _write_env_file(env)
     server = Server(port, env)
     try:
         server.start()
@@ -138,29 +143,53 @@ def _serve(port: int, stack: Stack | None) -> None:
         server.stop()
 
 
+def _port() -> int:
+    text = os.environ.get("PORT") or "3000"
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise StackError(f"PORT is {text!r}: it must be a number from 1 to 65535.")
+    return int(text)
+
+
+def _uses_own_servers() -> bool:
+    """Whether the caller names a database and a store; one alone is not used, which is said."""
+    names = ("DATABASE_URL", "S3_ENDPOINT_URL")
+    given = [name for name in names if os.environ.get(name)]
+    if len(given) == 1:
+        print(f"{given[0]} is not used: servers of your own need both {' and '.join(names)}.")
+    return len(given) == len(names)
+
+
+def _run() -> None:
+    port = _port()
+    DEV.mkdir(exist_ok=True)
+    if _uses_own_servers():
+        print("DATABASE_URL and S3_ENDPOINT_URL are set: these are used, and nothing is embedded.")
+        _serve(port, None)
+        return
+    _listen(port).close()  # a port in use is said at once, before anything is started
+    with Stack(DEV, origins=[f"http://localhost:{port}", f"http://127.0.0.1:{port}"]) as stack:
+        _serve(port, stack)
+
+
 def _stop(_signal: int, _frame: FrameType | None) -> None:
-    raise Stopped
+    for number in STOP_SIGNALS:  # whoever is impatient must not interrupt the stopping itself
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def main() -> int:
-    """Run until Ctrl-C, SIGTERM or a crash; the exit status says which."""
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, _stop)
-    port = int(os.environ.get("PORT") or 3000)
-    origins = [f"http://localhost:{port}", f"http://127.0.0.1:{port}"]
-    DEV.mkdir(exist_ok=True)
+    """Run until Ctrl-C, another such signal or a crash; the exit status says which."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, _stop)
     try:
-        if os.environ.get("DATABASE_URL") and os.environ.get("S3_ENDPOINT_URL"):
-            print("DATABASE_URL and S3_ENDPOINT_URL are set: these are used, and nothing is embedded.")
-            _serve(port, None)
-        else:
-            _listen(port).close()  # a port in use is said at once, before anything is started
-            with Stack(DEV, origins=origins) as stack:
-                _serve(port, stack)
-    except Stopped:
+        _run()
+    except KeyboardInterrupt:
         print("\nStopped.")
         return 0
-    except (StackError, MigrationError, psycopg.Error) as error:
+    except PermissionError as error:
+        print(f"{error.filename} is not ours ({error.strerror}): did another user make it?", file=sys.stderr)
+        return 1
+    except (StackError, MigrationError, SettingsError, psycopg.Error) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

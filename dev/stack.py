@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import psycopg
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from deploy.documents import document
 from dev.processes import Child, StackError, User, are_free, end_orphans, free_ports
 
 BUCKET = "uploads"
@@ -33,13 +34,21 @@ class Stack:
     """Both servers over one folder, whose data is kept; a context manager.
 
     `fast` gives up durability (no fsync), for throwaway stacks. `origins` may use the bucket from a browser.
-    Raises `StackError`.
+    `weed_options` are further ones for SeaweedFS. Raises `StackError`.
     """
 
-    def __init__(self, folder: Path, *, fast: bool = False, origins: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        fast: bool = False,
+        origins: list[str] | None = None,
+        weed_options: Sequence[str] = (),
+    ) -> None:
         self.folder = folder.resolve()
         self._fast = fast
         self._origins = origins or ["*"]
+        self._weed_options = weed_options
         self._user = User.unprivileged()
         # PostgreSQL stops at SIGINT without waiting for its clients to leave.
         self.postgres = Child("postgres", self.folder / "postgres.log", signal.SIGINT)
@@ -69,7 +78,7 @@ class Stack:
             self._start_weed()  # takes longer, so it starts first and is waited for last
             self.start_postgres()
             self.weed.wait_until(self._bucket_works)
-            self._allow_origins()
+            self._configure_bucket()
         except BaseException:
             self.stop()
             raise
@@ -87,6 +96,7 @@ class Stack:
             "S3_ENDPOINT_URL": f"http://127.0.0.1:{self._state['weed_ports'][0]}",
             "AWS_ACCESS_KEY_ID": self._state["access_key"],
             "AWS_SECRET_ACCESS_KEY": self._state["secret_key"],
+            "AWS_SESSION_TOKEN": "",  # one in the caller's own environment belongs to other keys
             "S3_REGION": "us-east-1",
             "MOC_BUCKET": BUCKET,
         }
@@ -163,7 +173,8 @@ class Stack:
 
     def remove(self) -> None:
         """Delete the data, of a stack that is stopped."""
-        shutil.rmtree(Path("/var/tmp") / f"upload-sessions-{self._state['marker']}", ignore_errors=True)  # noqa: S108
+        shelter = Path("/var/tmp") / f"upload-sessions-{self._load_state()['marker']}"  # noqa: S108
+        shutil.rmtree(shelter, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- SeaweedFS
@@ -189,7 +200,7 @@ class Stack:
             "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false",
             "-master.volumeSizeLimitMB=1024",
             f"-s3.localSocket={sockets}-s3", f"-filer.localSocket={sockets}-filer",
-            *(f"-{name}={port}" for name, port in ports),
+            *(f"-{name}={port}" for name, port in ports), *self._weed_options,
         ]  # fmt: skip
         env = {**os.environ, "GOMEMLIMIT": "512MiB", "TMPDIR": str(home / "tmp")}
         self.weed.start(command, env, cwd=home)
@@ -203,7 +214,8 @@ class Stack:
         client.put_object(Bucket=BUCKET, Key=".ready", Body=b"1")
         client.delete_object(Bucket=BUCKET, Key=".ready")
 
-    def _allow_origins(self) -> None:
+    def _configure_bucket(self) -> None:
+        """As deploy/ configures a real one, but that a browser may also read."""
         rule = {
             "AllowedOrigins": self._origins,
             "AllowedMethods": ["PUT", "GET", "HEAD"],
@@ -211,16 +223,26 @@ class Stack:
             "ExposeHeaders": ["ETag"],
             "MaxAgeSeconds": 600,
         }
+        client = store_client(self.env())
         with suppress(ClientError):
-            store_client(self.env()).put_bucket_cors(Bucket=BUCKET, CORSConfiguration={"CORSRules": [rule]})
+            client.put_bucket_cors(Bucket=BUCKET, CORSConfiguration={"CORSRules": [rule]})
+            client.put_bucket_lifecycle_configuration(
+                Bucket=BUCKET, LifecycleConfiguration=document("lifecycle", {})
+            )
 
     # --- State
 
     def _load_state(self) -> dict[str, Any]:
         path = self.folder / "state.json"
         if path.exists():
-            return dict(json.loads(path.read_text()))
+            state = dict(json.loads(path.read_text()))
+            origin = Path(state.get("folder", self.folder))
+            if origin != self.folder and origin.exists():
+                # Two stacks with one marker would end each other's processes, or share a database.
+                raise StackError(f"{self.folder} is a copy of {origin}: remove the copy, and start again.")
+            return state | {"folder": str(self.folder)}
         return {
+            "folder": str(self.folder),
             "marker": secrets.token_hex(6),
             "password": secrets.token_hex(12),
             "access_key": "dev" + secrets.token_hex(8),
@@ -229,9 +251,10 @@ class Stack:
 
     def _save_state(self) -> None:
         self._state["pids"] = [child.pid for child in (self.postgres, self.weed) if child.pid]
-        path = self.folder / "state.json"
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(self._state))
+        new = self.folder / "state.json.new"
+        new.touch(mode=0o600)
+        new.write_text(json.dumps(self._state))
+        new.replace(self.folder / "state.json")  # at once: whoever is killed here leaves the old one
 
     def _choose_ports(self) -> None:
         """The ports of the last run where they are free, so that what was pasted then still works."""

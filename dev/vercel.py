@@ -65,9 +65,10 @@ def _uv() -> Path:
 
 def cli_env() -> dict[str, str]:
     """The environment in which the CLI finds uv and Python, and tells nobody about it."""
-    path = os.pathsep.join([str(_uv().parent), str(python().parent), os.environ["PATH"]])
+    path = os.pathsep.join([str(python().parent), str(_uv().parent), os.environ["PATH"]])
     own = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    return {**own, "PATH": path, "VERCEL_TELEMETRY_DISABLED": "1"}
+    # `vercel dev` keeps a Python that it has found once, in the cache.
+    return {**own, "PATH": path, "XDG_CACHE_HOME": str(HOME / "cache"), "VERCEL_TELEMETRY_DISABLED": "1"}
 
 
 def cli_options() -> list[str]:

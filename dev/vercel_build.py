@@ -43,7 +43,7 @@ def ensure_built() -> Path:
 def _fresh_tree() -> None:
     """A copy of the tree, in which nothing but uv's downloads is left of the last build."""
     cache = Path(".vercel") / "python" / "cache"
-    kept = vercel.HOME / "cache"
+    kept = vercel.HOME / "downloads"
     if (TREE / cache).exists():
         shutil.rmtree(kept, ignore_errors=True)
         (TREE / cache).rename(kept)

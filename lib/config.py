@@ -30,10 +30,15 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     database_url: SecretStr = Field(min_length=1)
+    database_pool_size: int = Field(default=10, ge=1, le=100)  # connections of one instance, at most
 
     aws_access_key_id: Optional = None
     aws_secret_access_key: OptionalSecret = None
     aws_session_token: OptionalSecret = None
+    # In place of keys: the role that Vercel's OIDC token is exchanged for.
+    aws_role_arn: Optional = Field(default=None, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/\S+$")
+    aws_endpoint_url_sts: Optional = Field(default=None, pattern=r"^https?://")
+    vercel_oidc_token: OptionalSecret = None  # on this machine; on Vercel each request brings one
     s3_region: str = "us-east-1"
     s3_endpoint_url: Optional = Field(default=None, pattern=r"^https?://")
     moc_bucket: str = Field(min_length=3)

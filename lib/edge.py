@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel
 
-from lib import log
+from lib import budget, identity, log
 from lib.config import Settings, SettingsError
 from lib.errors import ApiError, Reason
 from lib.models import canonical_uuid
@@ -140,16 +140,20 @@ class Endpoint(Generic[App]):
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, whatever happens; every answer bears its request id."""
         started, request_id = time.perf_counter(), str(uuid.uuid4())
-        token = log.current_request_id.set(request_id)
+        token, used = log.current_request_id.set(request_id), budget.start()
+        identity_token = identity.current_oidc_token.set(environ.get(identity.HEADER))
         line: dict[str, Any] = {"method": environ["REQUEST_METHOD"], "route": self.path}
         try:
             response = self._response(environ, line)
             content = response.content()
+            line |= _ids_in(response.body)
         except Exception as error:
             response = _failure(error, request_id, line)
             content = response.content()
         milliseconds = round((time.perf_counter() - started) * 1000, 1)
-        log.info("request", status=response.status, duration_ms=milliseconds, **line)
+        counts = {"sql_round_trips": used.sql_round_trips, "s3_calls": used.s3_calls}
+        log.info("request", status=response.status, duration_ms=milliseconds, **counts, **line)
+        identity.current_oidc_token.reset(identity_token)
         log.current_request_id.reset(token)
         headers = response.headers | self._cors(environ) | _standard_headers(content, request_id)
         start_response(f"{response.status} {HTTPStatus(response.status).phrase}", list(headers.items()))
@@ -191,7 +195,7 @@ class Endpoint(Generic[App]):
         """CORS headers (https://fetch.spec.whatwg.org/#http-cors-protocol) for origins that are let in."""
         try:
             allowed = self._runtime().settings.origins
-        except SettingsError:
+        except Exception:  # it cannot be built, and is logged already: this answer must go out all the same
             return {}
         origin = environ.get("HTTP_ORIGIN", "")
         headers = {"Vary": "Origin"} if allowed else {}
@@ -211,6 +215,13 @@ EXPOSED_HEADERS = "X-Request-Id, Retry-After, WWW-Authenticate, Allow"
 UNKNOWN = {"sessionId": Reason.SESSION_NOT_FOUND, "fileId": Reason.FILE_NOT_FOUND}
 
 
+def _ids_in(body: object) -> dict[str, Any]:
+    """The ids that a response gives to what it made, for the log."""
+    made = {name: getattr(body, name, None) for name in ("session_id", "file_id")}
+    files = [result.file_id for result in getattr(body, "results", ()) if result.file_id]
+    return {name: id_ for name, id_ in made.items() if id_} | ({"file_ids": files} if files else {})
+
+
 def _standard_headers(content: bytes, request_id: str) -> dict[str, str]:
     headers = {"X-Request-Id": request_id, "Cache-Control": "no-store"}  # presigned URLs are secrets
     if content:
@@ -221,8 +232,8 @@ def _standard_headers(content: bytes, request_id: str) -> dict[str, str]:
 def _body_of(environ: Environ) -> bytes:
     """The request's body; raises `ApiError` `BODY_TOO_LARGE`."""
     declared = environ.get("CONTENT_LENGTH") or ""
-    if declared.isdigit():
-        length = min(int(declared), MAX_BODY_SIZE + 1)
+    if declared.isascii() and declared.isdigit():
+        length = min(int(declared[:20]), MAX_BODY_SIZE + 1)  # int() refuses thousands of digits
     else:
         # A server that knows where a chunked body ends says so; with others there is nothing to read.
         length = MAX_BODY_SIZE + 1 if environ.get("wsgi.input_terminated") else 0
@@ -239,7 +250,7 @@ def _failure(error: Exception, request_id: str, line: dict[str, Any]) -> Respons
     elif not isinstance(error, ApiError):
         log.error("unexpected failure")
     elif error.status >= 500:
-        log.error("failure", reason=error.reason.name)
+        log.refused("failure", error)
     if not isinstance(error, ApiError):
         error = ApiError(Reason.INTERNAL_ERROR)
     line["reason"] = error.reason.name

@@ -5,6 +5,8 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from lib.errors import ApiError
+
 logger = Logger(service="upload-sessions", level="INFO", location=None, serialize_stacktrace=False)
 
 # A context variable and not the logger's own keys, which all threads share.
@@ -24,6 +26,15 @@ def warning(message: str, **fields: Any) -> None:
 def error(message: str, **fields: Any) -> None:
     """Log a failure, with the exception that is being handled if there is one."""
     logger.error(message, exc_info=True, extra=_with_request_id(fields))
+
+
+def refused(what: str, refusal: ApiError, **fields: Any) -> None:
+    """Log that something was refused: as an error, with its cause, where it is not the client's doing."""
+    extra = _with_request_id(fields | {"reason": refusal.reason.name})
+    if refusal.status >= 500:
+        logger.error(what, exc_info=refusal, extra=extra)
+    else:
+        logger.info(what, extra=extra)
 
 
 def _with_request_id(fields: dict[str, Any]) -> dict[str, Any]:

@@ -111,7 +111,8 @@ class FileMetadata(_Model):
 class CreateSession(_Model):
     """A new session; declared files are checked in advance, and not registered."""
 
-    files: list[FileMetadata] | None = Field(default=None, min_length=1)
+    # More than any session takes; a million of them, each with its own problems, took 20 s to refuse.
+    files: list[FileMetadata] | None = Field(default=None, min_length=1, max_length=10_000)
     max_files: int | None = Field(default=None, ge=1)
     metadata: Metadata = {}
 

@@ -59,21 +59,24 @@ def layout_for(file_size: int, session_part_size: int, part_count: int | None) -
     return layout if fits and layout.part_count <= MAX_PART_COUNT else None
 
 
-def newest(listed: Iterable[StoredPart], preferred: Mapping[int, str]) -> dict[int, StoredPart]:
-    """One entry a part number, in their order: the newest, and at a tie the one with the preferred ETag.
+def newest(
+    listed: Iterable[StoredPart], layout: Layout, preferred: Mapping[int, str]
+) -> dict[int, StoredPart]:
+    """One entry a part number, in their order: the newest; at a tie the right size, then the preferred ETag.
 
     S3 lists the newest upload of a part only. SeaweedFS lists all of them, and its times are whole seconds.
     """
+
+    def rank(part: StoredPart) -> tuple[datetime, bool, bool]:
+        right_size = part.size == layout.size_of(part.part_number)
+        return part.last_modified, right_size, preferred.get(part.part_number) == part.etag
+
     chosen: dict[int, StoredPart] = {}
     for part in listed:
         rival = chosen.get(part.part_number)
-        if rival is None or _rank(part, preferred) > _rank(rival, preferred):
+        if rival is None or rank(part) > rank(rival):
             chosen[part.part_number] = part
     return dict(sorted(chosen.items()))
-
-
-def _rank(part: StoredPart, preferred: Mapping[int, str]) -> tuple[datetime, bool]:
-    return part.last_modified, preferred.get(part.part_number) == part.etag
 
 
 def split_by_size(parts: Mapping[int, StoredPart], layout: Layout) -> tuple[dict[int, StoredPart], list[int]]:

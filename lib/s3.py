@@ -10,14 +10,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote
 
+from lib import budget
 from lib.config import Settings
 from lib.errors import ApiError, Reason
 from lib.parts import StoredPart
 from lib.presign import Credentials
+from lib.role import Role
 
 if TYPE_CHECKING:
     from botocore.session import Session
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 T = TypeVar("T")
 
@@ -43,6 +46,7 @@ class S3:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._role = Role(settings) if settings.aws_role_arn else None
         self._lock = threading.Lock()
         self._made: S3Client | None = None
         self._url: str | None = None
@@ -59,12 +63,11 @@ class S3:
 
     def create_upload(self, key: str, content_type: str) -> str:
         """Start a multipart upload and return its upload id."""
-        answer = _ask(
+        return _ask(
             lambda: self._client.create_multipart_upload(
                 Bucket=self._bucket, Key=key, ContentType=content_type
-            )
+            )["UploadId"]
         )
-        return answer["UploadId"]
 
     def list_parts(self, key: str, upload_id: str) -> list[StoredPart]:
         """List all parts of an upload, page after page; some stores list every upload of one part number.
@@ -89,15 +92,15 @@ class S3:
         Raises `UploadGoneError` and `PartsChangedError`.
         """
         listed = [{"PartNumber": part.part_number, "ETag": f'"{part.etag}"'} for part in parts]
-        answer = _ask(
+        etag = _ask(
             lambda: self._client.complete_multipart_upload(
                 Bucket=self._bucket,
                 Key=key,
                 UploadId=upload_id,
                 MultipartUpload={"Parts": listed},  # type: ignore[typeddict-item]
-            )
+            )["ETag"]
         )
-        return answer["ETag"].strip('"')
+        return etag.strip('"')
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         """Abort an upload and free its parts; one that is gone already is as good as aborted."""
@@ -109,10 +112,9 @@ class S3:
     def head_object(self, key: str) -> StoredObject | None:
         """The object, or None where there is none (needs `s3:ListBucket`: else S3 answers 403, not 404)."""
         try:
-            answer = _ask(lambda: self._client.head_object(Bucket=self._bucket, Key=key))
+            return _ask(lambda: _stored(self._client.head_object(Bucket=self._bucket, Key=key)))
         except _NotFoundError:
             return None
-        return StoredObject(answer["ETag"].strip('"'), answer["ContentLength"])
 
     def head_bucket(self) -> None:
         """Ask whether the bucket is there and ours."""
@@ -123,10 +125,12 @@ class S3:
 
     def credentials(self) -> Credentials:
         """The credentials that sign, as they are now."""
-        found = self._session.get_credentials()
+        if self._role:
+            return self._role.credentials()
+        found = _ask(self._session.get_credentials)
         if found is None:
             raise _unavailable()
-        frozen = found.get_frozen_credentials()
+        frozen = _ask(found.get_frozen_credentials)
         expires_at = getattr(found, "_expiry_time", None)  # only credentials that botocore renews know it
         return Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token, expires_at)
 
@@ -156,10 +160,12 @@ class S3:
 
     @cached_property
     def _session(self) -> "Session":
-        # Imported here because it is most of a cold start, and not every function asks S3.
-        # And botocore rather than boto3, whose resources and transfers are a fifth more for nothing.
+        # Imported here because it is most of a cold start, and not every function asks S3. And botocore
+        # rather than boto3, whose resources and transfers are a tenth more for nothing.
         from botocore.session import Session
 
+        if self._role:
+            return self._role.botocore_session()
         session = Session()
         secret, token = self._settings.aws_secret_access_key, self._settings.aws_session_token
         if self._settings.aws_access_key_id and secret:
@@ -190,7 +196,9 @@ def _make_client(session: "Session", settings: Settings) -> "S3Client":
         config=Config(
             signature_version="s3v4",
             s3={
-                "addressing_style": "path" if settings.s3_endpoint_url else "auto",
+                # "auto" would presign for the global endpoint, which outside us-east-1 redirects or refuses;
+                # buckets with a dot in their name are addressed by path all the same.
+                "addressing_style": "path" if settings.s3_endpoint_url else "virtual",
                 "us_east_1_regional_endpoint": "regional",
             },
             connect_timeout=3,
@@ -202,7 +210,20 @@ def _make_client(session: "Session", settings: Settings) -> "S3Client":
             response_checksum_validation="when_required",
         ),
     )
+    client.meta.events.register("before-send.s3", _before_each_attempt)
     return cast("S3Client", client)
+
+
+def _before_each_attempt(**_: Any) -> None:
+    """Count a request to S3, and refuse it where its caller has waited for long enough."""
+    request_budget = budget.current()
+    if request_budget.seconds_left() <= 0:
+        raise _unavailable()
+    request_budget.count_s3_call()
+
+
+def _stored(answer: "HeadObjectOutputTypeDef") -> StoredObject:
+    return StoredObject(answer["ETag"].strip('"'), answer["ContentLength"])
 
 
 def _moment(value: Any) -> datetime:
@@ -223,6 +244,7 @@ class _NotFoundError(Exception):
 def _ask(call: Callable[[], T]) -> T:
     """Make a call, and translate what goes wrong; S3's own words stay in the error's cause, for the log."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         return call()
@@ -235,7 +257,8 @@ def _ask(call: Callable[[], T]) -> T:
         if code == "404":
             raise _NotFoundError from error
         raise _unavailable() from error
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError, KeyError) as error:
+        # The last two: something between us and S3 answered 200 with words of its own.
         raise _unavailable() from error
 
 

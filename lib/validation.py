@@ -41,7 +41,8 @@ def _holds_nul(value: Any) -> bool:
 def validated(model: type[Model], value: Any) -> Model:
     """A model made of a JSON value; raises `ApiError` `VALIDATION_ERROR` with `details.fields`."""
     try:
-        return model.model_validate(value)
+        # Our own snake_case names are unknown fields to a client, and so ignored.
+        return model.model_validate(value, by_alias=True, by_name=False)
     except ValidationError as error:
         raise _wrong_shape(error) from None
 
@@ -49,7 +50,7 @@ def validated(model: type[Model], value: Any) -> Model:
 def validated_query(model: type[Model], query: Mapping[str, str]) -> Model:
     """A model made of a query string's parameters; raises `ApiError` `VALIDATION_ERROR`."""
     try:
-        return model.model_validate_strings(query)
+        return model.model_validate_strings(query, by_alias=True, by_name=False)
     except ValidationError as error:
         raise _wrong_shape(error) from None
 

@@ -20,6 +20,7 @@ from lib.service.registration import Registration
 from lib.service.sessions import Sessions
 from lib.service.transfer import Transfer
 from lib.service.urls import PartUrls
+from lib.store.conninfo import conninfo
 from lib.store.database import Database
 from lib.store.files import FileStore
 from lib.store.registrations import RegistrationStore
@@ -53,7 +54,9 @@ def build(env: Mapping[str, str], wrap: Callable[[Any], Any] = lambda made: made
     """
     settings = Settings.from_env(env)
     log.logger.setLevel(settings.log_level)
-    database = Database(settings.database_url.get_secret_value())
+    database = Database(
+        conninfo(settings.database_url.get_secret_value()), max_size=settings.database_pool_size
+    )
     session_store = wrap(SessionStore(database, settings.stage))
     registration_store = wrap(RegistrationStore(database, settings.stage))
     file_store = wrap(FileStore(database, settings.stage))

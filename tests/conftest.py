@@ -13,6 +13,7 @@ from db.migrate import migrate
 from dev.stack import Stack, store_client
 from lib import wiring
 from tests.support.client import Client
+from tests.support.pgbouncer import HostedDatabase
 
 SECRET = "the-secret-of-the-tests-has-32-bytes-or-more"
 
@@ -21,6 +22,8 @@ def pytest_addoption(parser):
     parser.addoption(
         "--server", choices=["local", "vercel"], default="local", help="what serves the scenarios"
     )
+    parser.addoption("--database", choices=["embedded", "pgbouncer"], default="embedded", help="the database")
+    parser.addoption("--store", choices=["seaweedfs", "localstack"], default="seaweedfs", help="the S3 store")
 
 
 @pytest.fixture(scope="session")
@@ -34,15 +37,32 @@ def stack(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def database_env():
-    """What a database other than the embedded one puts over the stack's settings."""
-    return {}
+def hosted_database():
+    """Debian's PostgreSQL behind PgBouncer, migrated past it."""
+    with HostedDatabase() as database:
+        migrate(database.direct_url)
+        yield database
 
 
 @pytest.fixture(scope="session")
-def store_env():
+def database_env(request):
+    """What a database other than the embedded one puts over the stack's settings."""
+    if request.config.getoption("--database") == "embedded":
+        return {}
+    return {"DATABASE_URL": request.getfixturevalue("hosted_database").url}
+
+
+@pytest.fixture(scope="session")
+def store_env(pytestconfig):
     """What a store other than the embedded one puts over the stack's settings."""
-    return {}
+    if pytestconfig.getoption("store") == "seaweedfs":
+        yield {}
+        return
+    from tests.support.localstack import LocalStack
+
+    with LocalStack("s3") as localstack:
+        localstack.create_bucket()
+        yield localstack.env()
 
 
 @pytest.fixture(scope="session")

@@ -158,7 +158,9 @@ def test_complete_when_the_process_dies(api, faults, place, after):
     completed = api.complete(session, file["fileId"], {"parts": parts})
     assert completed["sizeBytes"] == 6 * MIB
     assert completed["etag"].endswith("-2")
-    assert api.parts(session, file["fileId"])["missingPartNumbers"] == []
+    found = api.parts(session, file["fileId"])
+    assert [{"partNumber": p["partNumber"], "etag": f'"{p["etag"]}"'} for p in found["parts"]] == parts
+    assert found["missingPartNumbers"] == []
 
 
 @pytest.mark.parametrize(
@@ -257,6 +259,7 @@ def test_the_database_is_down(in_process):
     assert (health.status_code, health.json()) == (
         503, {"status": "unavailable", "database": "unavailable", "bucket": "ok"},
     )  # fmt: skip
+    assert health.headers["Retry-After"] == "5"
 
 
 def test_the_bucket_is_not_there(in_process):

@@ -74,19 +74,27 @@ def part(number, etag="e", size=5 * MIB, seconds=0):
     return StoredPart(number, etag, size, datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds))
 
 
+LAYOUT = Layout(12 * MIB, 5 * MIB)
+
+
 def test_the_newest_upload_of_a_part_counts():
     listed = [part(2, "b"), part(1, "new", seconds=2), part(1, "old", seconds=1)]
-    assert list(newest(listed, {}).values()) == [listed[1], listed[0]]
+    assert list(newest(listed, LAYOUT, {}).values()) == [listed[1], listed[0]]
 
 
 def test_at_a_tie_the_preferred_etag_counts():
     for listed in ([part(1, "a"), part(1, "b")], [part(1, "b"), part(1, "a")]):
-        assert newest(listed, {1: "b"})[1].etag == "b"
-        assert newest(listed, {1: "a"})[1].etag == "a"
+        assert newest(listed, LAYOUT, {1: "b"})[1].etag == "b"
+        assert newest(listed, LAYOUT, {1: "a"})[1].etag == "a"
+
+
+def test_at_a_tie_the_right_size_counts_for_more_than_the_preferred_etag():
+    right, wrong = part(1, "a", size=5 * MIB), part(1, "b", size=3)
+    for listed in ([right, wrong], [wrong, right]):
+        assert newest(listed, LAYOUT, {1: "b"}) == {1: right}
 
 
 def test_parts_of_the_wrong_size_and_extra_parts():
-    layout = Layout(12 * MIB, 5 * MIB)
     parts = {n: part(n, size=size) for n, size in [(1, 5 * MIB), (2, 4), (3, 2 * MIB), (4, 9)]}
-    good, wrong = split_by_size(parts, layout)
+    good, wrong = split_by_size(parts, LAYOUT)
     assert (list(good), wrong) == ([1, 3], [2])

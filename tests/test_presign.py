@@ -12,7 +12,9 @@ from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib.config import Settings
 from lib.presign import Credentials, presign_upload_parts
+from lib.s3 import S3
 from tests.support.client import put
 
 NOW = datetime(2026, 1, 25, 12, 0, 0, tzinfo=UTC)
@@ -174,3 +176,19 @@ def test_credentials_do_not_show_their_secrets():
     assert "AKID" in shown
     assert "the-secret" not in shown
     assert "the-token" not in shown
+
+
+@pytest.mark.parametrize(
+    ("bucket", "region", "url"),
+    [
+        ("bucket", "us-east-1", "https://bucket.s3.us-east-1.amazonaws.com"),
+        ("bucket", "eu-central-1", "https://bucket.s3.eu-central-1.amazonaws.com"),
+        ("bucket", "eu-south-2", "https://bucket.s3.eu-south-2.amazonaws.com"),
+        ("www.example.com", "eu-south-2", "https://s3.eu-south-2.amazonaws.com/www.example.com"),
+    ],
+)
+def test_urls_lead_to_the_buckets_own_region(bucket, region, url):
+    """The global endpoint answers most of them 307 or 400, and a preflight follows no redirect."""
+    settings = {"MOC_BUCKET": bucket, "S3_REGION": region, "DATABASE_URL": "postgresql://nowhere"}
+    keys = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret", "AUTH_BYPASS": "true"}
+    assert S3(Settings.from_env(settings | keys)).bucket_url == url

@@ -95,6 +95,14 @@ def test_parts_that_are_news(count):
     assert measure(lambda: api.parts(session, file["fileId"]))[0] == (2, 1)
 
 
+def test_completing_with_parts_that_are_news(count):
+    measure, api = count
+    session = api.session()
+    file = api.register(session, pdf(size=6 * MIB, partCount=2))
+    put_all(file["presignedUrls"], bytes(6 * MIB), 5 * MIB)
+    assert measure(lambda: api.complete(session, file["fileId"]))[0] == (3, 2)
+
+
 def test_abort(count):
     measure, api = count
     session = api.session()

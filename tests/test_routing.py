@@ -1,22 +1,16 @@
 """The local server sends each path where Vercel sends it (see tests/scenarios/vercel/test_routing.py)."""
 
-import threading
-
 import pytest
-import waitress.server
 
+from dev.built_server import serving
 from dev.server import Server
 from tests.support.urls import METHODS, TABLE, TOP, ask, echoing_tree, expected
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    server = waitress.server.create_server(
-        Server(echoing_tree(tmp_path_factory.mktemp("tree"))), host="127.0.0.1", port=0
-    )
-    threading.Thread(target=server.run, daemon=True).start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
+    with serving(Server(echoing_tree(tmp_path_factory.mktemp("tree")))) as url:
+        yield url
 
 
 @pytest.mark.parametrize(("target", "name", "query"), TABLE, ids=[row[0] for row in TABLE])

@@ -14,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from dev.stack import Stack
 from tests.support.servers import KEPT, wait_for
 
 ROOT = Path(__file__).parent.parent
@@ -71,7 +72,16 @@ class Run:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return copy_of_the_project(tmp_path_factory.mktemp("project"))
+    folder = copy_of_the_project(tmp_path_factory.mktemp("project"))
+    yield folder
+    Stack(folder / ".dev").remove()
+
+
+@pytest.fixture
+def another(tmp_path):
+    """Another copy."""
+    yield copy_of_the_project(tmp_path)
+    Stack(tmp_path / ".dev").remove()
 
 
 @pytest.fixture
@@ -95,12 +105,14 @@ def gone(processes):
     return alive == []
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_serves_and_a_signal_stops_everything(start, stop):
     run = start().wait()
     children = run.children()
     assert children.keys() == {"postgres", "weed", "dev.server"}
-    run.process.send_signal(stop)
+    for _ in range(3):  # by somebody impatient
+        run.process.send_signal(stop)
+        time.sleep(0.05)
     output = run.end()
     assert run.process.returncode == 0
     assert f"The API is at http://localhost:{run.port}." in output
@@ -150,7 +162,8 @@ def test_an_edit_reloads_and_a_new_file_is_a_new_route(start, folder):
 
 
 def test_the_callers_environment_is_passed_on_and_the_stacks_is_written_down(start):
-    run = start(MAX_INSTRUCTION_MB="2000").wait()
+    # A session token belongs to keys, and the stack has keys of its own.
+    run = start(MAX_INSTRUCTION_MB="2000", AWS_SESSION_TOKEN="of-other-keys").wait()
     session = httpx.post(f"{run.url}/api/mocs/uploads/sessions", json={}).json()["sessionId"]
     file = {"name": "big.pdf", "size": 1500 * 1024**2, "type": "application/pdf"}
     registered = httpx.post(f"{run.url}/api/mocs/uploads/sessions/{session}/files", json=file)
@@ -164,22 +177,58 @@ def test_the_callers_environment_is_passed_on_and_the_stacks_is_written_down(sta
     assert (run.folder / ".dev" / "env").stat().st_mode & 0o077 == 0
 
 
+def test_a_ctrl_c_while_it_starts_stops_everything(start):
+    run = start()
+    wait_for(lambda: run.children()["postgres"], 30)
+    children = run.children()
+    run.process.send_signal(signal.SIGINT)
+    assert run.end() == "\nStopped.\n"
+    assert gone(children.values())
+
+
+@pytest.mark.parametrize("port", ["http", "65536"])
+def test_a_port_that_is_none_is_a_sentence(start, port):
+    run = start(PORT=port)
+    assert run.end() == f"PORT is '{port}': it must be a number from 1 to 65535.\n"
+    assert run.process.returncode == 1
+
+
+def test_servers_of_ones_own_are_used_and_written_down(start, another):
+    settings = start().wait().settings()
+    own = {name: settings[name] for name in ("DATABASE_URL", "S3_ENDPOINT_URL", "S3_REGION", "MOC_BUCKET",
+                                             "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}  # fmt: skip
+    other = Run(another, **own).wait()
+    assert other.children().keys() == {"dev.server"}
+    assert other.settings().items() >= own.items()
+    other.process.terminate()
+    assert "nothing is embedded" in other.end()
+
+
+def test_a_copy_of_the_data_is_a_sentence_and_hurts_nobody(start, folder, tmp_path):
+    run = start().wait()
+    copy = copy_of_the_project(tmp_path)
+    shutil.copytree(folder / ".dev", copy / ".dev", ignore=shutil.ignore_patterns("data", "lock"))
+    other = Run(copy)
+    assert other.end() == (f"{copy}/.dev is a copy of {folder}/.dev: remove the copy, and start again.\n")
+    assert httpx.get(f"{run.url}/api/health").status_code == 200
+
+
 def test_a_port_in_use_is_a_sentence(start):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         run = start(PORT=str(port))
         assert (
             run.end()
-            == f"Port {port} is in use (Address already in use): choose another with PORT=… make run\n"
+            == f"Port {port} cannot be used (Address already in use): choose another with PORT=… make run\n"
         )
     assert run.process.returncode == 1
 
 
-def test_the_same_checkout_twice_is_a_sentence_and_another_copy_runs_beside(start, tmp_path):
+def test_the_same_checkout_twice_is_a_sentence_and_another_copy_runs_beside(start, another):
     start().wait()
     second = start()
     assert second.end().startswith("Another process uses ")
-    other = Run(copy_of_the_project(tmp_path)).wait()
+    other = Run(another).wait()
     other.process.terminate()
     other.end()
     assert other.process.returncode == 0

@@ -1,5 +1,9 @@
--- The story's test data. Loaded again, the session's 30 minutes start anew and the rows are what they were.
+-- The story's test data. What became of it since it was loaded last goes first, so that the rows are what they
+-- were and the session's 30 minutes start anew; the INSERTs are the story's own.
 
+DELETE FROM upload_sessions WHERE id = 'eeeeeeee-eeee-eeee-eeee-eeeeeeeeeeee';  -- and, by cascade, what belongs to it
+
+-- Session for batch testing
 INSERT INTO upload_sessions (id, user_id, status, part_size_bytes, metadata, expires_at, created_at, updated_at)
 VALUES (
   'eeeeeeee-eeee-eeee-eeee-eeeeeeeeeeee',
@@ -10,9 +14,7 @@ VALUES (
   NOW() + INTERVAL '30 minutes',
   NOW(),
   NOW()
-)
-ON CONFLICT (id) DO UPDATE SET status = excluded.status, metadata = excluded.metadata,
-  expires_at = excluded.expires_at, created_at = excluded.created_at, updated_at = excluded.updated_at;
+);
 
 -- File with partial upload for resume testing
 INSERT INTO upload_session_files (id, session_id, file_key, file_size_bytes, status, upload_id, created_at, updated_at)
@@ -25,9 +27,7 @@ VALUES (
   's3-upload-id-12345',
   NOW(),
   NOW()
-)
-ON CONFLICT (id) DO UPDATE SET status = excluded.status, upload_id = excluded.upload_id, etag = NULL,
-  created_at = excluded.created_at, updated_at = excluded.updated_at;
+);
 
 -- Parts already uploaded (1 of 2)
 INSERT INTO upload_session_parts (id, session_id, file_id, part_number, etag, uploaded_at)
@@ -38,5 +38,4 @@ VALUES (
   1,
   'etag-part-1',
   NOW()
-)
-ON CONFLICT (file_id, part_number) DO UPDATE SET etag = excluded.etag, uploaded_at = excluded.uploaded_at;
+);

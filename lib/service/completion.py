@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from lib import log
 from lib.errors import ApiError, Reason
 from lib.models import CompletedFile, CompleteFile
 from lib.parts import StoredPart, split_by_size
@@ -73,16 +74,21 @@ class Completion:
                     if completed is None:
                         raise problem
                     return completed
-                return self._assemble(file, list(_ours(file, listed).values()))
+                return self._assemble(file, list(_ours(file, listed).values()), recorded)
             except UploadGoneError:
                 return completed_or_failed(self._store, self._s3, file)
             except PartsChangedError:
                 continue
         raise ApiError(Reason.STORAGE_UNAVAILABLE, headers={"Retry-After": "1"})
 
-    def _assemble(self, file: FileRow, parts: list[StoredPart]) -> FileRow:
+    def _assemble(self, file: FileRow, parts: list[StoredPart], recorded: Mapping[int, str]) -> FileRow:
+        news = [part for part in parts if recorded.get(part.part_number) != part.etag]
+        if news:  # now, too: once the file is assembled S3 no longer lists them, should we die in between
+            self._store.learn_parts(file, news)
         etag = self._s3.complete_upload(file.object_key, file.upload_id or "", parts)
         if not self._store.mark_completed(file, etag, parts):
+            # Aborted while it was assembled. Not deleted: the key may be that of the file's next upload.
+            log.warning("object without a file", session_id=file.session_id, file_id=file.id)
             raise ApiError(Reason.FILE_NOT_FOUND)
         return replace(file, status="completed", etag=etag)
 

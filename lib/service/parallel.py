@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 from lib.errors import ApiError
@@ -34,4 +35,6 @@ class Parallel:
         waiting = list(items)
         if len(waiting) == 1:
             return [outcome(waiting[0])]
-        return list(self._executor.map(outcome, waiting))
+        # Each in a copy of this request's context, for its id in log lines, its identity and its budget.
+        tasks = [self._executor.submit(copy_context().run, outcome, item) for item in waiting]
+        return [task.result() for task in tasks]

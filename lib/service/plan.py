@@ -121,7 +121,7 @@ def _same(item: FileMetadata, file: FileRow) -> bool:
         item.type,
         item.ext or extension_of(item.name),
         item.file_key or item.name,
-        item.part_count or file.layout.part_count,
+        file.layout.part_count if item.part_count is None else item.part_count,
     )
     known = (file.category, file.name, file.size, file.mime_type, file.ext, file.file_key)
     return asked == (*known, file.layout.part_count)

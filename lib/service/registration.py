@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from lib import log
 from lib.config import Settings
 from lib.errors import ApiError, Reason
 from lib.models import BatchResult, BatchResults, ErrorObject, FileMetadata, RegisterBatch, RegisteredFile
@@ -82,6 +83,7 @@ class Registration:
         registered = self._register(user_id, session_id, [_parsed(file) for file in batch.files])
         outcomes = [outcome for outcome, _ in registered]
         failed = sum(isinstance(outcome, ApiError) for outcome in outcomes)
+        _log_failed(user_id, session_id, outcomes)
         results = [_result(outcome) for outcome in outcomes]
         return BatchResults(results=results, succeeded=len(results) - failed, failed=failed)
 
@@ -147,7 +149,7 @@ class Registration:
             states = self._store.states(session_id, [decision.file.id for decision in adopted]).files
             for decision in adopted:
                 state = states.get(decision.file.id)
-                if state is None:  # S3 failed the call that had reserved it
+                if state is None or state.status == "failed":  # S3 failed the call that had reserved it
                     ends[decision.file.id] = ApiError(Reason.STORAGE_UNAVAILABLE, headers=RETRY_SOON)
                 elif state.upload_id:
                     ends[decision.file.id] = _found_by(decision, state.upload_id)
@@ -248,8 +250,21 @@ def _settled(outcome: str | ApiError, states: States, file_id: str) -> Upload | 
         return Upload(state.upload_id, started=state.upload_id == outcome)
     if isinstance(outcome, ApiError):
         return outcome
-    # Started, and then there was no file to keep it: the session or the file was given up meanwhile.
-    return ApiError(Reason.FILE_NOT_FOUND if states.session_status == "active" else Reason.SESSION_NOT_ACTIVE)
+    # Started, and then there was no file to keep it: it or its session was given up meanwhile, or S3 failed
+    # another call for the same file.
+    if states.session_status != "active":
+        return ApiError(Reason.SESSION_NOT_ACTIVE)
+    if state is not None:
+        return ApiError(Reason.STORAGE_UNAVAILABLE, headers=RETRY_SOON)
+    return ApiError(Reason.FILE_NOT_FOUND)
+
+
+def _log_failed(user_id: str, session_id: str, outcomes: Sequence[Outcome]) -> None:
+    """One line for each file of a batch that failed; what is not the client's doing is an error."""
+    for index, outcome in enumerate(outcomes):
+        if isinstance(outcome, ApiError):
+            fields = {"user_id": user_id, "session_id": session_id, "index": index}
+            log.refused("file of a batch", outcome, **fields)
 
 
 def _result(outcome: Outcome) -> BatchResult:

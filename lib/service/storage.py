@@ -17,7 +17,7 @@ def list_current_parts(s3: S3, file: FileRow, preferred: Mapping[int, str]) -> d
     """
     if file.upload_id is None or file.status == "failed":
         raise UploadGoneError
-    return newest(s3.list_parts(file.object_key, file.upload_id), preferred)
+    return newest(s3.list_parts(file.object_key, file.upload_id), file.layout, preferred)
 
 
 def completed_elsewhere(store: FileStore, s3: S3, file: FileRow) -> FileRow | None:

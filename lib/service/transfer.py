@@ -68,8 +68,10 @@ class Transfer:
         except UploadGoneError:
             if query.presign:
                 file, verified = completed_or_failed(self._store, self._s3, file), True
-        except ApiError:
-            pass  # S3 cannot be asked: what is recorded is the best answer there is
+        except ApiError as error:
+            if error.reason is not Reason.STORAGE_UNAVAILABLE:
+                raise
+            # S3 cannot be asked: what is recorded is the best answer there is.
         answer = _answer(file, parts, verified)
         if not query.presign:
             return answer

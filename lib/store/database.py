@@ -1,33 +1,87 @@
 """The connection pool, and how a piece of work is run on it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
+import psycopg.conninfo
 from psycopg.rows import DictRow, dict_row
+from psycopg.waiting import WAIT_R
 from psycopg_pool import ConnectionPool
 
+from lib import budget
 from lib.errors import ApiError, Reason
 
 T = TypeVar("T")
-Connection = psycopg.Connection[DictRow]
+
+# Two connections can die in a row: one that was idle, and one just made when the database went down.
+ATTEMPTS = 3
 
 IDLE_CHECK_SECONDS = 30.0
+CHECK_SECONDS = 2.0  # that an idle connection has to show that it lives
+
+MAX_WAIT_SECONDS = 10.0  # for one answer of the database
+MIN_WAIT_SECONDS = 2.0  # also of a request whose time is up: what S3 has done should be written down
+
+# What PostgreSQL itself does not wait for longer, for the transaction only: a transaction-mode pooler lets
+# nothing else through. The last ends a transaction whose instance was frozen while it held a lock.
+SET_TIMEOUTS = """
+SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '10s', true),
+  set_config('idle_in_transaction_session_timeout', '10s', true)
+"""
+
+# The database's own failures, down or about to be, as opposed to what it thinks of a statement.
+FAILURES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
+REPEATABLE = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+
+
+class Connection(psycopg.Connection[DictRow]):
+    """A connection that does not wait forever for a peer that has gone silent, and counts its waits."""
+
+    last_used = 0.0  # by the wall clock, because a frozen instance's other clocks may stand still
+    patience = MAX_WAIT_SECONDS
+
+    def wait(self, gen: Generator[Any, Any, T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """Wait as psycopg does, but no longer than a request can; the connection is closed then."""
+        request_budget = budget.current()
+        limit = min(self.patience, max(MIN_WAIT_SECONDS, request_budget.seconds_left()))
+        started = time.monotonic()
+        try:
+            return super().wait(_counted(gen, request_budget), interval, timeout or limit)
+        except psycopg.OperationalError:
+            if time.monotonic() - started >= limit:
+                self.close()  # an answer that comes later would be taken for the next one's
+            raise
+
+
+def _counted(gen: Generator[Any, Any, T], request_budget: budget.Budget) -> Generator[Any, Any, T]:
+    """The same exchange, counted when it comes to a wait for an answer (in a pipeline, most do not)."""
+    try:
+        state, counts = next(gen), True
+        while True:
+            if counts and state == WAIT_R:
+                request_budget.count_sql_round_trip()
+                counts = False
+            ready = yield state
+            state = gen.send(ready)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
 
 
 class Database:
     """A pool of connections to PostgreSQL, opened when they are needed.
 
-    Work whose connection turns out to be dead (the instance was frozen, the database restarted) runs once
-    more on another. So all work is written to be repeated: ids are the caller's, and statements say what is
-    to be, not what is to change.
+    Work whose connection turns out to be dead (the instance was frozen, the database restarted), or that
+    deadlocked, runs again. So all work is written to be repeated: ids are the caller's, and
+    statements say what is to be, not what is to change.
     """
 
-    def __init__(self, conninfo: str, *, max_size: int = 10) -> None:
+    def __init__(self, conninfo: str, *, max_size: int) -> None:
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             conninfo,
+            connection_class=Connection,
             # No `options` and no prepared statements: a transaction-mode pooler passes neither on.
             kwargs={
                 "autocommit": True,
@@ -42,7 +96,7 @@ class Database:
             timeout=5,
             reconnect_timeout=2,
             max_idle=120,
-            check=_check_when_idle,
+            check=self._check_when_idle,
             open=True,
         )
 
@@ -56,37 +110,61 @@ class Database:
         Raises `ApiError` `DATABASE_UNAVAILABLE`.
         """
         try:
-            try:
-                return self._run_once(work)
-            except _ConnectionLostError:
-                self._pool.check()  # others that were idle for as long may have died with it
-                return self._run_once(work)
-        except (psycopg.OperationalError, psycopg.InterfaceError, _ConnectionLostError) as error:
+            for _ in range(ATTEMPTS - 1):
+                try:
+                    return self._run_once(work)
+                except _ConnectionLostError:
+                    self._pool.drain()  # others may have died with it, and asking each could take long
+                except REPEATABLE:
+                    pass
+                if budget.current().seconds_left() <= 0:
+                    break
+            return self._run_once(work)
+        except (*FAILURES, _ConnectionLostError) as error:
             raise ApiError(Reason.DATABASE_UNAVAILABLE, headers={"Retry-After": "5"}) from error
 
     def _run_once(self, work: Callable[[Connection], T]) -> T:
         with self._pool.connection() as connection:
             try:
                 result = work(connection)
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except psycopg.errors.ReadOnlySqlTransaction as error:
+                connection.close()  # a primary that is one no more: others lead to the new one
+                raise _ConnectionLostError(str(error)) from error
+            except psycopg.Error as error:
                 if connection.closed:
                     raise _ConnectionLostError(str(error)) from error
                 raise
-            # The wall clock, because a frozen instance's other clocks may stand still.
-            connection.last_used = time.time()  # type: ignore[attr-defined]
+            connection.last_used = time.time()
             return result
+
+    def _check_when_idle(self, connection: Connection) -> None:
+        """Ask a connection that was idle for long whether it lives; one just used is not worth a round trip.
+
+        Where one has died, all that were idle with it go: to ask each of them would take too long.
+        """
+        if connection.last_used and time.time() - connection.last_used > IDLE_CHECK_SECONDS:
+            connection.patience = CHECK_SECONDS
+            try:
+                ConnectionPool.check_connection(connection)
+            except FAILURES:
+                self._pool.drain()
+                raise
+            connection.patience = MAX_WAIT_SECONDS
 
 
 @contextmanager
-def transaction(connection: Connection) -> Iterator[None]:
+def transaction(connection: Connection) -> Iterator[psycopg.Pipeline]:
     """A pipelined transaction: BEGIN travels with the first statement, COMMIT with the last.
 
     psycopg's own `transaction()` waits for the server after each of them: a round trip more at either end.
+    Who needs an answer in between calls `sync` of what this yields: PostgreSQL counts the time that a
+    transaction is idle only from there.
     """
     try:
-        with connection.pipeline():
+        with connection.pipeline() as pipeline:
             connection.execute("BEGIN")
-            yield
+            connection.execute(SET_TIMEOUTS)
+            yield pipeline
             connection.execute("COMMIT")
     except BaseException:
         if not connection.closed:
@@ -96,9 +174,3 @@ def transaction(connection: Connection) -> Iterator[None]:
 
 class _ConnectionLostError(Exception):
     """The connection died under the work; whether the work was done cannot be known."""
-
-
-def _check_when_idle(connection: psycopg.Connection[Any]) -> None:
-    """Ask a connection that was idle for long whether it lives; one just used is not worth a round trip."""
-    if time.time() - getattr(connection, "last_used", time.time()) > IDLE_CHECK_SECONDS:
-        ConnectionPool.check_connection(connection)

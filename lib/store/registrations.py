@@ -24,11 +24,14 @@ ON CONFLICT DO NOTHING
 RETURNING id::text
 """
 
-FORGET_PARTS = "DELETE FROM upload_session_parts WHERE file_id = ANY(%(restarted)s::uuid[])"
-
+# Parts go only where the file is still failed: a slow completion may have come to its end meanwhile.
 RESTART_FILES = """
-UPDATE upload_session_files SET status = 'pending', upload_id = NULL, updated_at = NOW()
-WHERE id = ANY(%(restarted)s::uuid[]) AND status = 'failed'
+WITH restarted AS (
+  UPDATE upload_session_files SET status = 'pending', upload_id = NULL, updated_at = NOW()
+  WHERE id = ANY(%(restarted)s::uuid[]) AND status = 'failed'
+  RETURNING id
+)
+DELETE FROM upload_session_parts WHERE file_id IN (SELECT id FROM restarted)
 """
 
 # The session's lock keeps a cancellation from reading its files between this check and this write.
@@ -104,12 +107,13 @@ class RegistrationStore:
         ids = {"session_id": session_id, "user_id": user_id, "file_ids": list(file_ids)}
 
         def work(connection: Connection) -> set[str] | None:
-            with transaction(connection):
+            with transaction(connection) as pipeline:
                 # FOR UPDATE would make the inserts of parts wait, through their foreign keys.
                 session_rows = session_cursor(connection).execute(SELECT_SESSION + "FOR NO KEY UPDATE", ids)
                 # A statement of its own, so that its snapshot is taken when the lock is there.
                 file_rows = connection.execute(SELECT_FILES + "ORDER BY f.registered", ids)
                 foreign_rows = connection.execute(SELECT_FOREIGN, ids)
+                pipeline.sync()
                 session = session_rows.fetchone()
                 if session is None:
                     return None
@@ -169,7 +173,6 @@ def _write(connection: Connection, reservation: Reservation) -> list[Cursor[Dict
     ]
     restarted = [file.id for file in reservation.restarted]
     if restarted:
-        connection.execute(FORGET_PARTS, {"restarted": restarted})
         connection.execute(RESTART_FILES, {"restarted": restarted})
     return inserted
 

@@ -61,11 +61,13 @@ class SessionStore:
         }
 
         def work(connection: Connection) -> datetime | None:
-            with transaction(connection):
+            with transaction(connection) as pipeline:
                 if daily_limit is not None:
                     # One creation a user at a time, or parallel calls would all find the same free place.
                     connection.execute(LOCK_CREATION, values)
-                    full = connection.execute(SELECT_NEXT_ALLOWED, values).fetchone()
+                    asked = connection.execute(SELECT_NEXT_ALLOWED, values)
+                    pipeline.sync()
+                    full = asked.fetchone()
                     if full:
                         return full["next_allowed_at"]  # type: ignore[no-any-return]
                 connection.execute(INSERT_SESSION, values)

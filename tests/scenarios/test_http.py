@@ -55,6 +55,15 @@ def test_four_megabytes_of_json_are_read(api):
     assert api.call("POST", "", content=body).status_code == 201
 
 
+def test_the_servers_own_names_of_fields_are_unknown_fields(api):
+    created = api.ok("POST", "", {"max_files": 3})
+    assert created["maxFiles"] == 50
+    registered = api.register(created["sessionId"], pdf(part_count=3))
+    assert registered == {"fileId": UUID, "uploadId": TEXT}
+    parts = api.parts(created["sessionId"], registered["fileId"], "?presign=true&from_part=3")
+    assert [entry["partNumber"] for entry in parts["presignedUrls"]] == [1, 2, 3]
+
+
 def test_duplicate_keys_are_the_last_one(api):
     response = api.call("POST", "", content=b'{"maxFiles": 3, "maxFiles": 4}')
     assert response.json()["maxFiles"] == 4

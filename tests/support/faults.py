@@ -46,8 +46,9 @@ class _Wrapper:
         def call(*args, **kwargs):
             self._faults.calls.append(full_name)
             self._faults.hit(full_name, after=False)
-            result = attribute(*args, **kwargs)
-            self._faults.hit(full_name, after=True)
-            return result
+            try:
+                return attribute(*args, **kwargs)
+            finally:  # whatever the answer was, it is lost
+                self._faults.hit(full_name, after=True)
 
         return call

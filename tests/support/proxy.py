@@ -22,6 +22,7 @@ class Proxy:
         self.open = 0
         self.silent = False
         self._connections = set()
+        self._frozen = set()
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = self._listener.getsockname()[1]
@@ -41,6 +42,15 @@ class Proxy:
         with self._lock:
             for one in list(self._connections):
                 _shut(one)
+
+    def freeze(self):
+        """Go silent on the connections that are open now, and answer how many; later ones work."""
+        with self._lock:
+            self._frozen |= self._connections
+            return len(self._frozen) // 2
+
+    def is_silent(self, source):
+        return self.silent or source in self._frozen
 
     def _accept(self):
         while True:
@@ -113,7 +123,7 @@ class _Way:
         while True:
             due, data = self._under_way.get()
             time.sleep(max(0, due - time.monotonic()))
-            while self._proxy.silent:
+            while self._proxy.is_silent(self._source):
                 time.sleep(0.02)
             try:
                 if not data:

@@ -14,6 +14,37 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
 
 
+class MortalServers:
+    """Servers that kill themselves at a named call, one at a time; a context manager."""
+
+    def __init__(self, env, log):
+        self.log = log
+        self.env = {name: os.environ[name] for name in KEPT if name in os.environ} | env
+
+    def __enter__(self):
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.killed_server"],
+                cwd=ROOT, env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
+        return self
+
+    def __exit__(self, *exc):
+        self._process.communicate(timeout=20)
+
+    def start(self, name, moment):
+        """Start one that dies there, and answer its URL."""
+        self._process.stdin.write(f"{name} {moment}\n")
+        self._process.stdin.flush()
+        return f"http://127.0.0.1:{int(self._process.stdout.readline())}"
+
+    def wait(self):
+        """Wait for its death, and answer the signal that it died of; what it has logged comes before."""
+        for line in self._process.stdout:
+            if line.strip().isdigit():
+                return int(line)
+
+
 class LocalServer:
     """`dev.server` on a free port, in this environment and nothing of the caller's; a context manager."""
 

@@ -18,7 +18,7 @@ TABLE = [
     ("/api/health", "api/health", {}),
     ("/api/health/", "api/health", {}),
     ("/api/health?a=1", "api/health", {"a": ["1"]}),
-    ("/api/h%65alth", "api/health", {}),
+    ("/api/h%65alth", NOTHING, {}),
     ("/api/health.py", NOTHING, {}),
     ("/api/health/more", NOTHING, {}),
     ("/api/Health", NOTHING, {}),
@@ -64,7 +64,8 @@ TABLE = [
      S | {"fileId": ["evil"]}),
     # Literal brackets are the name of the file itself
     (f"/{TOP}/[sessionId]", f"{TOP}/[sessionId]/index", {}),
-    (f"/{TOP}/%5BsessionId%5D", f"{TOP}/[sessionId]/index", {}),
+    (f"/{TOP}/%5BsessionId%5D", f"{TOP}/[sessionId]/index", {"sessionId": ["[sessionId]"]}),
+    (f"/{TOP}/%5BsessionId%5D/files/batch", f"{TOP}/[sessionId]/files/batch", {"sessionId": ["[sessionId]"]}),
     (f"/{TOP}/[sessionId]/files/batch", f"{TOP}/[sessionId]/files/batch", {}),
     (f"/{TOP}/[sessionId]/files/[fileId]", f"{TOP}/[sessionId]/files/[fileId]", {}),
     (f"/{TOP}/[other]/files/batch", f"{TOP}/[sessionId]/files/batch", {"sessionId": ["[other]"]}),
@@ -94,6 +95,7 @@ TABLE = [
     # Static files, and what is none
     ("/robots.txt", "robots.txt", {}),
     ("/robots.txt?a=1", "robots.txt", {}),
+    ("/r%6Fbots.txt", NOTHING, {}),
     ("/Robots.txt", NOTHING, {}),
     ("/public/robots.txt", NOTHING, {}),
     ("/", NOTHING, {}),

@@ -2,6 +2,9 @@
 
 from dev.built_server import BuiltServer
 from dev.vercel_build import ensure_built
+from dev.vercel_dev import VercelDev
+
+__all__ = ["VercelDev", "vercel_server"]
 
 
 def vercel_server(env, log):

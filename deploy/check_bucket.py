@@ -1,0 +1,187 @@
+"""The bucket: there, private, open to the right browsers, and tidied up."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+from botocore.exceptions import BotoCoreError, ClientError
+
+from deploy.deployment import Deployment, code_of, is_supported
+from deploy.report import Finding, ok, warning, wrong
+
+
+def check_bucket(deployment: Deployment) -> Iterator[Finding]:
+    """All that can be read of it; the rest only makes sense where it is there."""
+    found = _check_presence(deployment)
+    yield found
+    if found.status != "ok":
+        return
+    yield from _check_privacy(deployment)
+    yield _check_cors(deployment)
+    yield _check_lifecycle(deployment)
+
+
+def _check_presence(deployment: Deployment) -> Finding:
+    settings, name = deployment.settings, deployment.bucket
+    try:
+        answer = deployment.client.head_bucket(Bucket=name)
+    except ClientError as error:
+        return _absent(deployment, error)
+    except BotoCoreError as error:
+        mend = f"Is S3_ENDPOINT_URL right? It is {settings.s3_endpoint_url or 'not set, so this is AWS'}."
+        return wrong("bucket", f"the store does not answer ({code_of(error)})", mend)
+    region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", settings.s3_region)
+    if region != settings.s3_region and not settings.s3_endpoint_url:
+        return wrong(
+            "bucket", f"{name} is in {region}, not in {settings.s3_region}", f"Set S3_REGION={region}"
+        )
+    return ok("bucket", f"{name} is there")
+
+
+def _absent(deployment: Deployment, error: ClientError) -> Finding:
+    code, name = code_of(error), deployment.bucket
+    if code in ("404", "NoSuchBucket"):
+        region = deployment.settings.s3_region
+        place = f" --create-bucket-configuration LocationConstraint={region}" if region != "us-east-1" else ""
+        return wrong("bucket", f"there is no bucket {name}", deployment.aws("create-bucket") + place)
+    if code in ("301", "PermanentRedirect", "400"):
+        answer = error.response["ResponseMetadata"]["HTTPHeaders"]
+        region = answer.get("x-amz-bucket-region", "the bucket's region")
+        return wrong("bucket", f"{name} is in another region", f"Set S3_REGION={region}")
+    return wrong(
+        "bucket",
+        f"{name} may not be looked at ({code}): another account's, wrong keys, or s3:ListBucket is missing",
+        deployment.iam_policy(),
+    )
+
+
+# --- Private
+
+
+def _check_privacy(deployment: Deployment) -> Iterator[Finding]:
+    yield _check_anonymous(deployment)
+    block = ("public-access-block-configuration", deployment.document("public-access-block"))
+    mend = deployment.aws("put-public-access-block", block)
+    blocked = _read(
+        lambda: deployment.client.get_public_access_block(Bucket=deployment.bucket)[
+            "PublicAccessBlockConfiguration"
+        ]
+    )
+    if isinstance(blocked, dict):
+        open_ways = sorted(way for way, value in block[1].items() if value and not blocked.get(way))
+        if open_ways:
+            yield wrong("public access", f"not blocked: {', '.join(open_ways)}", mend)
+        else:
+            yield ok("public access", "blocked")
+    elif blocked == "NoSuchPublicAccessBlockConfiguration":
+        yield wrong("public access", "not blocked: a policy or an ACL could open the bucket", mend)
+    else:
+        yield _unread(deployment, "public access", blocked)
+    yield _check_policy(deployment)
+
+
+def _check_anonymous(deployment: Deployment) -> Finding:
+    """Somebody without credentials must learn nothing, not even that a key is absent."""
+    url = deployment.s3.bucket_url
+    try:
+        listing, absent = (deployment.http.get(one) for one in (url, f"{url}/{deployment.new_key()}"))
+    except httpx.HTTPError as error:
+        return wrong("private", f"the bucket's URL does not answer ({type(error).__name__})", "Try again.")
+    if listing.status_code in (401, 403) and absent.status_code in (401, 403):
+        return ok("private", "anonymous requests are refused")
+    text = (
+        f"anonymous requests are answered: {listing.status_code} for a list, {absent.status_code} for a key"
+    )
+    if deployment.is_local:
+        return warning("private", f"{text}; the store is on this machine")
+    return wrong("private", text, deployment.aws("delete-bucket-policy"))
+
+
+def _check_policy(deployment: Deployment) -> Finding:
+    status = _read(
+        lambda: deployment.client.get_bucket_policy_status(Bucket=deployment.bucket)["PolicyStatus"]
+    )
+    if status == "NoSuchBucketPolicy":
+        return ok("bucket policy", "none, so nothing is public by it")
+    if not isinstance(status, dict):
+        return _unread(deployment, "bucket policy", status)
+    if status.get("IsPublic"):
+        return wrong("bucket policy", "makes the bucket public", deployment.aws("delete-bucket-policy"))
+    return ok("bucket policy", "is not public")
+
+
+# --- CORS and lifecycle, compared with deploy/
+
+
+def _check_cors(deployment: Deployment) -> Finding:
+    origins = sorted(deployment.settings.origins)
+    if not origins:
+        return ok("CORS", "not needed: ALLOWED_ORIGINS is empty")
+    mend = deployment.aws("put-bucket-cors", ("cors-configuration", deployment.document("cors")))
+    rules = _read(lambda: deployment.client.get_bucket_cors(Bucket=deployment.bucket)["CORSRules"])
+    if rules == "NoSuchCORSConfiguration":
+        return wrong("CORS", "the bucket has no CORS rules: no browser can upload", mend)
+    if isinstance(rules, str):
+        return _unread(deployment, "CORS", rules)
+    wanted = deployment.document("cors")["CORSRules"][0]
+    unserved = [origin for origin in origins if not any(_serves(rule, origin, wanted) for rule in rules)]
+    if unserved:
+        return wrong("CORS", f"no rule lets PUT in and ETag out for {', '.join(unserved)}", mend)
+    return ok("CORS", f"PUT with Content-Type in, ETag out, for {len(origins)} origins")
+
+
+def _serves(rule: dict[str, Any], origin: str, wanted: dict[str, Any]) -> bool:
+    """Whether a rule gives at least what ours gives."""
+    return any(_matches(pattern, origin) for pattern in rule.get("AllowedOrigins", ())) and all(
+        any(_matches(pattern.lower(), word.lower()) for pattern in rule.get(name, ()))
+        for name in ("AllowedMethods", "AllowedHeaders", "ExposeHeaders")
+        for word in wanted[name]
+    )
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """S3's patterns have one `*` at most."""
+    start, star, end = pattern.partition("*")
+    return text == pattern or bool(star and text.startswith(start) and text.endswith(end))
+
+
+def _check_lifecycle(deployment: Deployment) -> Finding:
+    mend = deployment.aws(
+        "put-bucket-lifecycle-configuration", ("lifecycle-configuration", deployment.document("lifecycle"))
+    )
+    rules = _read(
+        lambda: deployment.client.get_bucket_lifecycle_configuration(Bucket=deployment.bucket)["Rules"]
+    )
+    if isinstance(rules, str) and rules != "NoSuchLifecycleConfiguration":
+        return _unread(deployment, "lifecycle", rules)
+    days = [
+        rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
+        for rule in (rules if isinstance(rules, list) else ())
+        if rule.get("Status") == "Enabled"
+        and "AbortIncompleteMultipartUpload" in rule
+        and deployment.prefix.startswith(rule.get("Filter", {}).get("Prefix", rule.get("Prefix", "")))
+        and not rule.get("Filter", {}).keys() - {"Prefix"}
+    ]
+    if not days:
+        return wrong("lifecycle", "uploads that nobody finishes stay, and cost money, for ever", mend)
+    if min(days) * 24 * 60 < deployment.settings.session_ttl_minutes:
+        return wrong("lifecycle", f"after {min(days)} days uploads of open sessions are aborted", mend)
+    return ok("lifecycle", f"incomplete uploads are aborted after {min(days)} days")
+
+
+def _read(call: Callable[[], Any]) -> Any:
+    """What a call answers, or the code of its error; `NotSupported` where the store does not know it."""
+    try:
+        return call()
+    except ClientError as error:
+        return code_of(error) if is_supported(error) else "NotSupported"
+    except BotoCoreError as error:
+        return code_of(error)
+
+
+def _unread(deployment: Deployment, check: str, code: str) -> Finding:
+    if code == "NotSupported":
+        return warning(check, "not supported here: the store does not know the call")
+    if code in ("AccessDenied", "403"):
+        return warning(check, "may not be read with these credentials", deployment.iam_policy())
+    return warning(check, f"could not be read ({code})")

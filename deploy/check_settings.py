@@ -1,0 +1,98 @@
+"""Settings that make sense in themselves, and authentication."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+import jwt
+
+from deploy.deployment import Deployment
+from deploy.report import Finding, ok, warning, wrong
+
+
+def check_authentication(deployment: Deployment) -> Iterator[Finding]:
+    """Who may call: the bypasses, the shared secret or the JWKS."""
+    settings = deployment.settings
+    for name in ("auth_bypass", "rate_limit_bypass"):
+        if getattr(settings, name):  # on a deployment the settings refuse it
+            yield warning("authentication", f"{name.upper()} is on: for this machine only")
+    if settings.auth_bypass:
+        return
+    if settings.auth_jwks_url:
+        yield from _check_jwks(deployment)
+    else:
+        yield ok("authentication", "tokens are signed with a shared secret of at least 32 bytes (HS256)")
+    if settings.auth_audience is None:
+        yield warning(
+            "audience",
+            "AUTH_AUDIENCE is not set: a token that the issuer made for another app is accepted here",
+            "Set AUTH_AUDIENCE to the 'aud' (Cognito: the client id) of this app's tokens.",
+        )
+
+
+def _check_jwks(deployment: Deployment) -> Iterator[Finding]:
+    url = deployment.settings.auth_jwks_url or ""
+    mend = "Set AUTH_JWKS_URL to the issuer's 'jwks_uri' (see its /.well-known/openid-configuration)."
+    try:
+        keys = jwt.PyJWKSet.from_dict(deployment.http.get(url).raise_for_status().json()).keys
+    except httpx.HTTPError as error:
+        yield wrong("authentication", f"AUTH_JWKS_URL does not answer ({type(error).__name__})", mend)
+        return
+    except (jwt.PyJWTError, ValueError, AttributeError, TypeError):
+        yield wrong("authentication", "AUTH_JWKS_URL answers something that is no JWKS", mend)
+        return
+    signing = [key for key in keys if key.public_key_use in ("sig", None) and key.key_type != "oct"]
+    if not signing:
+        yield wrong("authentication", "the JWKS has no public key that signs", mend)
+        return
+    yield ok("authentication", f"the JWKS has {len(signing)} signing key{'s' if len(signing) > 1 else ''}")
+    yield _check_issuer(deployment)
+
+
+def _check_issuer(deployment: Deployment) -> Finding:
+    """An issuer tells its own name; not every one has that page."""
+    issuer = deployment.settings.auth_issuer or ""
+    page = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    try:
+        told = deployment.http.get(page, follow_redirects=True).raise_for_status().json()["issuer"]
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
+        return warning(
+            "issuer",
+            "AUTH_ISSUER has no openid-configuration page to compare with",
+            "Compare it with the 'iss' of a token: each character counts, a slash at the end too.",
+        )
+    if told != issuer:
+        return wrong("issuer", "the issuer calls itself another name: no token will match", _set(told))
+    return ok("issuer", "it calls itself as AUTH_ISSUER says")
+
+
+def _set(issuer: object) -> str:
+    return f"Set AUTH_ISSUER={issuer}"
+
+
+def check_origins(deployment: Deployment) -> Iterator[Finding]:
+    """The web origins that may call the API."""
+    settings = deployment.settings
+    if not settings.origins:
+        yield warning(
+            "origins",
+            "ALLOWED_ORIGINS is empty: no browser of another origin can call the API",
+            "Set ALLOWED_ORIGINS=https://app.example.com (several: comma-separated).",
+        )
+        return
+    bad = sorted(origin for origin in settings.origins if not _is_origin(origin))
+    if bad:
+        yield wrong(
+            "origins",
+            f"no origin is called {', '.join(bad)}: they are compared whole, and there are no wildcards",
+            "Write each as scheme://host[:port], in lower case and without a path.",
+        )
+    else:
+        yield ok("origins", ", ".join(sorted(settings.origins)))
+
+
+def _is_origin(text: str) -> bool:
+    parts = urlsplit(text)
+    return (
+        parts.scheme in ("http", "https") and "*" not in text and text == f"{parts.scheme}://{parts.netloc}"
+    )

@@ -1,0 +1,102 @@
+"""The deployment that the doctor looks at."""
+
+import uuid
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+import httpx
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from deploy.documents import document
+from deploy.report import aws
+from lib.config import Settings
+from lib.s3 import S3
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+
+@dataclass
+class Deployment:
+    """Its settings, the bucket as the API sees it, and a client for what the API never asks."""
+
+    settings: Settings
+    http: httpx.Client  # for what the API leaves to browsers
+
+    @cached_property
+    def s3(self) -> S3:
+        """The bucket, as the API uses it."""
+        return S3(self.settings)
+
+    @cached_property
+    def client(self) -> "S3Client":
+        """A client that signs as the API does; raises `ApiError` where there are no credentials."""
+        found = self.s3.credentials()
+        return boto3.client(
+            "s3",
+            endpoint_url=self.settings.s3_endpoint_url,
+            region_name=self.settings.s3_region,
+            aws_access_key_id=found.access_key_id,
+            aws_secret_access_key=found.secret_access_key,
+            aws_session_token=found.session_token,
+            config=Config(
+                s3={"addressing_style": "path" if self.settings.s3_endpoint_url else "auto"},
+                connect_timeout=5,
+                read_timeout=20,
+                retries={"mode": "standard", "max_attempts": 2},
+            ),
+        )
+
+    @property
+    def bucket(self) -> str:
+        """The bucket's name."""
+        return self.settings.moc_bucket
+
+    @property
+    def prefix(self) -> str:
+        """Below which all keys of this deployment lie."""
+        return f"{self.settings.stage}/moc-instructions/"
+
+    def new_key(self) -> str:
+        """A key that nothing else has."""
+        return f"{self.prefix}doctor/{uuid.uuid4()}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the store is on this very machine."""
+        return urlsplit(self.settings.s3_endpoint_url or "").hostname in ("localhost", "127.0.0.1", "::1")
+
+    def document(self, name: str) -> dict[str, Any]:
+        """A document of `deploy/` for this deployment."""
+        names = ("MOC_BUCKET", "STAGE", "ALLOWED_ORIGINS")
+        return document(name, {key: str(getattr(self.settings, key.lower())) for key in names})
+
+    def aws(self, call: str, put: tuple[str, object] | None = None) -> str:
+        """A command that mends the bucket."""
+        return aws(f"{call} --bucket {self.bucket}", self.settings.s3_endpoint_url, document=put)
+
+    def iam_policy(self) -> str:
+        """What to say when an action is not allowed."""
+        return "Give the deployment's role or user deploy/iam-policy.json:\n" + (
+            f"  MOC_BUCKET={self.bucket} STAGE={self.settings.stage} python -m deploy.documents iam-policy"
+        )
+
+
+NOT_SUPPORTED = ("NotImplemented", "MethodNotAllowed", "501", "405", "UnsupportedOperation")
+
+
+def code_of(error: BaseException | None) -> str:
+    """The code of an error of S3's, or what kind of error it is."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code"))
+    return type(error).__name__
+
+
+def is_supported(error: ClientError) -> bool:
+    """Whether the store knows the call at all."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return code_of(error) not in NOT_SUPPORTED and status not in (501, 405)

@@ -1,0 +1,123 @@
+"""Checks a deployment's own settings, and says for each what is wrong and what mends it: `make doctor`."""
+
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+import httpx
+
+from deploy.check_bucket import check_bucket
+from deploy.check_credentials import check_credentials
+from deploy.check_database import check_database
+from deploy.check_settings import check_authentication, check_origins
+from deploy.check_upload import check_clocks, check_upload
+from deploy.deployment import Deployment
+from deploy.report import Finding, lines, ok, warning, wrong
+from lib import log
+from lib.config import Settings, SettingsError
+from lib.errors import ApiError
+
+LOCAL = Path(__file__).resolve().parent.parent / ".dev" / "env"
+SETTINGS_MEND = "Set it: vercel env add NAME production   (and in the file or environment that this reads)"
+
+Check = Callable[[Deployment], Iterable[Finding]]
+CHECKS: tuple[Check, ...] = (
+    check_authentication,
+    check_origins,
+    check_database,
+    check_credentials,
+    check_bucket,
+    check_upload,
+    check_clocks,
+)
+NEEDED: dict[Check, set[str]] = {
+    check_bucket: {"credentials"},
+    check_upload: {"credentials", "bucket"},
+    check_clocks: {"credentials", "bucket"},
+}
+
+
+def examine(env: Mapping[str, str]) -> Iterator[Finding]:
+    """Check what an environment says; what cannot be checked for want of something else is left out."""
+    try:
+        settings = Settings.from_env(env)
+    except SettingsError as error:
+        for problem in str(error).split("; "):
+            yield wrong("settings", problem, SETTINGS_MEND)
+        return
+    yield ok("settings", f"STAGE is {settings.stage}, the store {settings.s3_endpoint_url or 'AWS'}")
+    with httpx.Client(timeout=20) as http:
+        yield from _examine(Deployment(settings, http))
+
+
+def _examine(deployment: Deployment) -> Iterator[Finding]:
+    sick: set[str] = set()
+    for check in CHECKS:
+        wanting = sorted(sick & NEEDED.get(check, set()))
+        if wanting:
+            yield warning(_name(check), f"not checked for want of: {', '.join(wanting)}")
+            continue
+        for finding in _findings(check, deployment):
+            yield finding
+            if finding.status == "wrong":
+                sick.add(finding.check)
+
+
+def _name(check: Check) -> str:
+    return check.__name__.removeprefix("check_")
+
+
+def _findings(check: Check, deployment: Deployment) -> Iterator[Finding]:
+    name = _name(check)
+    try:
+        yield from check(deployment)
+    except SettingsError as error:
+        yield wrong(name, str(error), SETTINGS_MEND)
+    except ApiError as error:
+        yield wrong(name, f"could not be checked: {error.reason.name}", "See what is wrong above.")
+    except Exception as error:  # a value must never come out with an error's text
+        yield wrong(name, f"could not be checked: {type(error).__name__}", "Please report this.")
+
+
+def read_env(path: Path) -> dict[str, str]:
+    """The variables of a file as `vercel env pull` or `make run` write it."""
+    env = {}
+    for line in path.read_text().splitlines():
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if equals and not name.startswith("#"):
+            words = shlex.split(value, comments=True)
+            env[name.strip()] = words[0] if words else ""
+    return env
+
+
+def _chosen_env(arguments: list[str]) -> tuple[str, Mapping[str, str]]:
+    if arguments and arguments[0]:
+        return arguments[0], read_env(Path(arguments[0]))
+    if not os.environ.get("DATABASE_URL") and LOCAL.exists():
+        return "the running stack's .dev/env", read_env(LOCAL)
+    return "the environment", os.environ
+
+
+def main() -> int:
+    """Examine the environment, or the file that is named; the exit status says whether all is well."""
+    log.logger.setLevel(logging.CRITICAL)  # what the API would log is told here in other words
+    try:
+        source, env = _chosen_env(sys.argv[1:])
+    except (OSError, ValueError) as error:
+        print(f"The file cannot be read: {error}", file=sys.stderr)
+        return 2
+    print(f"Checking the deployment of {source}.")
+    findings = []
+    for finding in examine(env):
+        findings.append(finding)
+        print(*lines([finding], colour=sys.stdout.isatty()), sep="\n", flush=True)
+    count = {status: sum(one.status == status for one in findings) for status in ("wrong", "warning")}
+    print(f"\n{count['wrong']} wrong, {count['warning']} to look into, of {len(findings)} checks.")
+    return 1 if count["wrong"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""The documents of this folder with a deployment's own values in them: `python -m deploy.documents NAME`."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+PLACE = re.compile(r"\$\{(\w+)\}")
+DEFAULTS = {"STAGE": "dev"}
+
+
+class MissingValueError(Exception):
+    """A document has a place for a variable that is not set; the text names it."""
+
+
+def document(name: str, env: Mapping[str, str]) -> dict[str, Any]:
+    """A document, its `${VARIABLE}` places filled in; raises `MissingValueError`."""
+    template = json.loads((FOLDER / f"{name}.json").read_text())
+    return dict(_filled(template, DEFAULTS | {key: value for key, value in env.items() if value}))
+
+
+def _filled(value: Any, env: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {_filled(key, env): _filled(one, env) for key, one in value.items()}
+    if value == ["${ALLOWED_ORIGINS}"]:
+        listed = _filled(value[0], env).split(",")
+        return [origin.strip().rstrip("/") for origin in listed if origin.strip()]
+    if isinstance(value, list):
+        return [_filled(one, env) for one in value]
+    return PLACE.sub(lambda place: _value(place[1], env), value) if isinstance(value, str) else value
+
+
+def _value(variable: str, env: Mapping[str, str]) -> str:
+    if variable not in env:
+        raise MissingValueError(f"Set {variable}: the document has a place for it.")
+    return env[variable]
+
+
+def names() -> list[str]:
+    """All documents."""
+    return sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+def main() -> int:
+    """Print one document, filled in from the environment."""
+    if sys.argv[1:2] == [] or sys.argv[1] not in names():
+        print(f"Say which: {', '.join(names())}.", file=sys.stderr)
+        return 1
+    try:
+        print(json.dumps(document(sys.argv[1], os.environ), indent=2))
+    except MissingValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""The endpoint that shows the issuer's keys: rotated, down, or odd."""
+
+import json
+import time
+
+import pytest
+
+from lib.auth import KeySet
+from tests.support.fuzzy import UUID, error
+from tests.support.tokens import ISSUER, assert_refused, claims, create
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """Seconds become tenths of seconds."""
+    for name, seconds in {"COOLDOWN": 0.5, "RETRY_PAUSE": 0.1, "LIFESPAN": 1.0}.items():
+        monkeypatch.setattr(KeySet, name, seconds)
+
+
+def test_keys_are_rotated(api, keys):
+    old = keys.sign("one", claims())
+    assert create(api, old).status_code == 201
+    del keys.keys["one"]
+    keys.add("two")
+    new = keys.sign("two", claims())
+    assert_refused(create(api, new))  # asked a moment ago: strangers cannot make us ask all the time
+    assert create(api, old).status_code == 201
+    assert keys.fetches == 1
+    time.sleep(KeySet.COOLDOWN)
+    assert create(api, new).status_code == 201
+    assert_refused(create(api, old))
+    assert keys.fetches == 2
+
+
+def test_keys_that_are_withdrawn_are_forgotten_after_their_lifespan(api, keys):
+    token = keys.sign("one", claims())
+    assert create(api, token).status_code == 201
+    del keys.keys["one"]
+    keys.add("two")
+    time.sleep(KeySet.LIFESPAN)
+    assert_refused(create(api, token))
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(500, None), (404, None), (200, b"<html>"), (200, b"[]"), (200, b"{}"), (200, b'{"keys": []}'),
+     (200, b'{"keys": [{"kty": "new"}]}'), (200, b"\xff")],
+)  # fmt: skip
+def test_the_endpoint_is_down_and_comes_back(api, keys, status, body):
+    token = keys.sign("one", claims())
+    keys.status, keys.body = status, body
+    response = create(api, token)
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    unavailable = error("SERVICE_UNAVAILABLE", "AUTH_UNAVAILABLE")
+    assert response.json() == {"error": unavailable, "requestId": UUID}
+    assert "WWW-Authenticate" not in response.headers  # the token may be good: do not sign out
+    keys.status, keys.body = 200, None
+    time.sleep(KeySet.RETRY_PAUSE)
+    assert create(api, token).status_code == 201
+
+
+def test_nobody_listens_there(in_process, keys):
+    token = keys.sign("one", claims())
+    keys.server.server_close()
+    api = in_process(AUTH_JWKS_URL=keys.url, AUTH_ISSUER=ISSUER, AUTH_JWT_SECRET="")
+    assert create(api, token).json()["error"] == error("SERVICE_UNAVAILABLE", "AUTH_UNAVAILABLE")
+
+
+def test_known_keys_serve_on_while_it_is_down(api, keys):
+    token = keys.sign("one", claims())
+    assert create(api, token).status_code == 201
+    keys.status = 500
+    time.sleep(KeySet.LIFESPAN)
+    assert create(api, token).status_code == 201
+    assert keys.fetches == 2
+
+
+def test_a_key_for_encryption_is_not_for_signatures(api, keys):
+    keys.add("two")
+    shown = [keys.public("two"), keys.public("one") | {"use": "enc"}]
+    keys.body = json.dumps({"keys": shown}).encode()
+    assert_refused(create(api, keys.sign("one", claims())))
+    assert create(api, keys.sign("two", claims())).status_code == 201
+
+
+def test_keys_of_unknown_kinds_do_not_disturb(api, keys):
+    shown = [{"kty": "new", "kid": "x"}, {}, keys.public("one")]
+    keys.body = json.dumps({"keys": shown}).encode()
+    assert create(api, keys.sign("one", claims())).status_code == 201

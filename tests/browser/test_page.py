@@ -1,0 +1,181 @@
+"""What everybody should be able to do: with the keyboard, with a screen reader, signed in, on a phone, in the dark."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browser.page import Page
+from tests.browser.test_upload import MIB
+
+PHONE = {"width": 375, "height": 740}
+
+
+def test_the_keyboard_alone_is_enough(page, files, store):
+    def focused():
+        return page.tab.evaluate(
+            "document.activeElement.getAttribute('aria-label') || document.activeElement.id"
+        )
+
+    page.tab.keyboard.press("Tab")
+    assert focused() == "input"
+    with page.tab.expect_file_chooser() as chooser:
+        page.tab.keyboard.press("Enter")
+    chooser.value.set_files([files("manual.pdf", 20 * MIB), files("cover.png", 100)])
+    assert focused() == "start"
+    store.hold(passing=1)
+    page.tab.keyboard.press("Tab")
+    page.tab.keyboard.press("Tab")
+    page.tab.keyboard.press("Tab")
+    assert focused() == "Category of cover.png"
+    page.tab.keyboard.press("t")
+    expect(page.tab.get_by_label("Category of cover.png")).to_have_value("thumbnail")
+    for _ in range(3):
+        page.tab.keyboard.press("Shift+Tab")
+    page.tab.keyboard.press("Enter")
+    page.wait_for(lambda: store.held, 4)
+    assert focused() == "files-title"
+    tab_until(page, focused, "Pause manual.pdf")
+    page.tab.keyboard.press("Enter")
+    page.expect_state("manual.pdf", "paused")
+    assert focused() == "Resume manual.pdf"
+    page.tab.keyboard.press("Enter")
+    page.expect_state("manual.pdf", "uploading")
+    tab_until(page, focused, "Cancel manual.pdf")
+    page.tab.keyboard.press("Enter")
+    expect(page.row("manual.pdf")).to_have_count(0)
+    assert page.tab.evaluate("document.activeElement.closest('li.file') !== null")
+    store.release()
+    page.expect_state("cover.png", "completed")
+
+
+def tab_until(page, focused, wanted):
+    for _ in range(12):
+        page.tab.keyboard.press("Tab")
+        if focused() == wanted:
+            return
+    raise AssertionError(f"{wanted} is not reached by Tab")
+
+
+def test_a_screen_reader_is_told_what_happens(page, files):
+    live = page.tab.get_by_role("status")
+    page.choose(files("manual.pdf", 100))
+    expect(live).to_have_text("1 file added.")
+    page.start()
+    expect(live).to_have_text("manual.pdf is uploaded.")
+    expect(page.tab.get_by_role("progressbar", name="Upload of manual.pdf")).to_have_attribute(
+        "aria-valuetext", "100%, Done"
+    )
+
+
+def test_a_deployed_page_asks_for_a_token_and_keeps_it_in_the_tab(context, serve, files, token):
+    page = Page(context.new_page(), serve()).open()
+    field = page.tab.get_by_label("Access token")
+    expect(field).to_be_focused()
+    field.fill("nonsense")
+    field.press("Enter")
+    expect(page.tab.get_by_role("status")).to_have_text("The token is not one this API accepts.")
+    field.fill(token)
+    field.press("Enter")
+    expect(field).to_be_hidden()
+    page.upload(files("manual.pdf", 6 * MIB))
+    page.expect_state("manual.pdf", "completed")
+    assert token not in page.tab.evaluate("JSON.stringify(localStorage) + document.cookie")
+    page.reload()
+    expect(field).to_be_hidden()
+    other = Page(context.new_page(), page.site).open()
+    expect(other.tab.get_by_label("Access token")).to_be_visible()
+
+
+def test_a_token_that_expires_on_the_way_is_asked_for_and_the_upload_goes_on(context, serve, files, token):
+    page = Page(context.new_page(), serve()).open()
+    page.tab.get_by_label("Access token").fill(token)
+    page.tab.keyboard.press("Enter")
+    page.choose(files("manual.pdf", 100))
+    page.tab.evaluate("sessionStorage.setItem('upload-token', 'out.of.date')")
+    page.start()
+    page.expect_state("manual.pdf", "failed")
+    page.tab.get_by_label("Access token").fill(token)
+    page.tab.keyboard.press("Enter")
+    page.expect_state("manual.pdf", "completed")
+
+
+def scenes(page, files, store):
+    """The states worth looking at, one after another."""
+    yield "empty"
+    page.tab.evaluate("document.body.classList.add('dropping')")
+    yield "dropping"
+    page.tab.evaluate("document.body.classList.remove('dropping')")
+    manual = files("Lighthouse instructions.pdf", 42 * MIB)
+    box = files("box-art.jpg", 9 * MIB)
+    page.choose(
+        files("parts.csv", 90_000), files("build.exe", 2000), files("cover.png", 8 * MIB), manual, box
+    )
+    yield "chosen"
+    store.hold(passing=7)
+    page.start()
+    page.wait_for(lambda: (len(store.puts), store.held), (7, 4))
+    page.expect_state("build.exe", "refused")
+    page.tab.wait_for_timeout(1200)
+    yield "uploading"
+    page.tab.get_by_role("button", name="Cancel all").click()
+    yield "asking"
+    page.tab.get_by_role("button", name="Keep uploading").click()
+    page.press("Pause", manual.name)
+    page.expect_state(manual.name, "paused")
+    yield "paused"
+    page.reload()
+    page.expect_state(manual.name, "interrupted")
+    yield "interrupted"
+    store.reset()
+    store.hold(passing=1)
+    page.choose(manual)
+    page.wait_for(lambda: len(store.puts), 1)
+    page.tab.wait_for_timeout(1200)
+    yield "resumed"
+    store.release()
+    page.expect_state(manual.name, "completed")
+    yield "done"
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("light", {"color_scheme": "light", "viewport": {"width": 900, "height": 820}}),
+        ("dark", {"color_scheme": "dark", "viewport": {"width": 900, "height": 820}}),
+        ("phone", {"color_scheme": "light", "viewport": PHONE, "device_scale_factor": 2, "has_touch": True}),
+        (
+            "phone-dark",
+            {"color_scheme": "dark", "viewport": PHONE, "device_scale_factor": 2, "has_touch": True},
+        ),
+    ],
+)
+def test_every_state_is_accessible_and_pictured(browser, site, files, store, screenshots, name, options):
+    context = browser.new_context(**options)
+    try:
+        page = Page(context.new_page(), site).open()
+        for scene in scenes(page, files, store):
+            page.tab.screenshot(path=screenshots / f"{name}-{scene}.png", full_page=True)
+            assert page.tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), scene
+            found = Axe().run(
+                page.tab, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
+            )
+            assert found.violations_count == 0, f"{scene}: {found.generate_report()}"
+        assert page.errors == []
+    finally:
+        context.close()
+        store.reset()
+
+
+def test_a_signed_in_form_is_accessible(context, serve):
+    page = Page(context.new_page(), serve()).open()
+    expect(page.tab.get_by_label("Access token")).to_be_visible()
+    found = Axe().run(page.tab)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_nothing_is_fetched_from_elsewhere(page, site):
+    urls = []
+    page.tab.on("request", lambda request: urls.append(request.url))
+    page.reload()
+    assert urls
+    assert [url for url in urls if not url.startswith(site)] == []

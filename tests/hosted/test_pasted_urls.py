@@ -1,0 +1,56 @@
+"""A DATABASE_URL as a host's dashboard shows it works as pasted, with TLS for real."""
+
+import pytest
+
+from tests.support.fuzzy import error
+
+PASTED = [
+    "sslmode=require",
+    "sslmode=require&channel_binding=require",  # Neon
+    "sslmode=require&options=endpoint%3Dep-cool-darkness-123456",  # Neon, for old clients without SNI
+    "pgbouncer=true&connection_limit=1",  # Supabase, written for Prisma
+    "sslmode=require&supa=base-pooler.x",  # Vercel's integration of Supabase
+    "schema=public&pool_timeout=0&sslmode=require",  # Prisma
+    "ssl=true",  # JDBC's
+    "uselibpqcompat=true&sslmode=require&application_name=uploads",  # node-postgres
+]
+
+
+def health(in_process, url):
+    response = in_process(DATABASE_URL=url).call("GET", "/api/health")
+    return response.status_code, response.json()["database"]
+
+
+@pytest.mark.parametrize("parameters", PASTED)
+def test_it_works_as_pasted(in_process, hosted_database, parameters):
+    url = hosted_database.direct_url.replace("sslmode=require", parameters)
+    if "endpoint" in parameters:  # only Neon's proxy takes that word
+        url = url.replace("endpoint%3Dep-cool-darkness-123456", "-cstatement_timeout%3D60s")
+    assert health(in_process, url) == (200, "ok")
+    assert health(in_process, url.replace("postgresql://", "postgres://", 1)) == (200, "ok")
+
+
+# PgBouncer takes neither; Neon's and Supabase's poolers do.
+REFUSED_BY_PGBOUNCER = ("options", "channel_binding")
+
+
+@pytest.mark.parametrize(
+    "parameters", [one for one in PASTED if not any(name in one for name in REFUSED_BY_PGBOUNCER)]
+)
+def test_it_works_as_pasted_through_the_pooler(in_process, hosted_database, parameters):
+    url = hosted_database.url.replace("sslmode=require", parameters)
+    assert health(in_process, url) == (200, "ok")
+
+
+def test_a_certificate_is_verified_where_the_url_asks_for_it(in_process, hosted_database):
+    trusting = f"sslmode=verify-full&sslrootcert={hosted_database.certificate}"
+    for url in (hosted_database.url, hosted_database.direct_url):
+        assert health(in_process, url.replace("sslmode=require", trusting)) == (200, "ok")
+        unknown = url.replace("sslmode=require", "sslmode=verify-full&sslrootcert=system")
+        assert health(in_process, unknown) == (503, "unavailable")
+
+
+def test_a_database_that_refuses_is_503_and_not_500(in_process, hosted_database):
+    url = hosted_database.url.replace("sslmode=require", "sslmode=disable")
+    refusal = in_process(DATABASE_URL=url).refused("POST", "", {})
+    assert refusal == (503, error("SERVICE_UNAVAILABLE", "DATABASE_UNAVAILABLE"))

@@ -1,0 +1,211 @@
+"""With AWS_ROLE_ARN, the API needs no key: an STS that verifies tokens, and deploy/'s own policies."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dev.stack import store_client
+from lib import role, wiring
+from lib.config import SettingsError
+from lib.errors import ApiError
+from tests.support.client import MIB, pdf
+from tests.support.fuzzy import about, error, moment
+from tests.support.keyless import ROLE, STAGE, subject
+from tests.test_config import GOOD
+
+UNAVAILABLE = (503, error("SERVICE_UNAVAILABLE", "STORAGE_UNAVAILABLE"))
+
+
+@pytest.fixture
+def admin(admin_env):
+    return store_client(admin_env)
+
+
+def with_token(api, token):
+    api.http.headers["x-vercel-oidc-token"] = token
+    return api
+
+
+class Clock:
+    """The wall clock of the role's credentials, moved by what the test says."""
+
+    def __init__(self, monkeypatch):
+        self.ahead = timedelta(0)
+        monkeypatch.setattr(role, "utc_now", lambda: datetime.now(UTC) + self.ahead)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def exchanges(monkeypatch):
+    """What became of each exchange with STS: None, or the error's code."""
+    outcomes = []
+    exchange = role.Role._exchange
+
+    def counted(self, token, now):
+        outcomes.append(exchange(self, token, now))
+        return outcomes[-1]
+
+    monkeypatch.setattr(role.Role, "_exchange", counted)
+    return outcomes
+
+
+def test_the_whole_way_on_the_header_that_vercel_sends(in_process, env, issuer, admin, exchanges):
+    api = with_token(in_process(), issuer.token())
+    assert api.call("GET", "/api/health").json()["bucket"] == "ok"
+    session = api.session()
+    file = api.register(session, pdf(size=5 * MIB + 1, partCount=2))
+    assert "X-Amz-Security-Token=" in file["presignedUrls"][0]["url"]
+    key = admin.list_multipart_uploads(Bucket="uploads")["Uploads"][0]["Key"]
+    for number, size in ((1, 5 * MIB), (2, 1)):
+        # SeaweedFS knows no presigned URLs of a role's; tests/localstack sends parts with those
+        admin.upload_part(
+            Bucket="uploads", Key=key, UploadId=file["uploadId"], PartNumber=number, Body=bytes(size)
+        )
+    assert len(api.parts(session, file["fileId"])["parts"]) == 2
+    assert api.complete(session, file["fileId"])["sizeBytes"] == 5 * MIB + 1
+    assert api.batch(session, [pdf(f"{n}.pdf") for n in range(10)])["succeeded"] == 10
+    assert api.call("DELETE", f"/{session}").status_code == 204
+    assert "Uploads" not in admin.list_multipart_uploads(Bucket="uploads")
+    assert exchanges == [None]
+
+
+def test_many_files_at_once_take_the_requests_token_along_into_their_threads(in_process, issuer, exchanges):
+    api = with_token(in_process(), issuer.token())
+    session = api.session()
+    assert api.batch(session, [pdf(f"{n}.pdf", partCount=3) for n in range(10)])["succeeded"] == 10
+    assert exchanges == [None]
+
+
+def test_on_this_machine_the_token_comes_from_the_environment(in_process, issuer):
+    api = in_process(VERCEL_OIDC_TOKEN=issuer.token(sub=subject("development")))
+    assert api.call("GET", "/api/health").json()["bucket"] == "ok"
+
+
+def test_the_requests_token_comes_before_that_of_the_environment(in_process, issuer):
+    api = in_process(VERCEL_OIDC_TOKEN=issuer.token(exp=int(time.time()) - 60))
+    assert with_token(api, issuer.token()).call("GET", "/api/health").json()["bucket"] == "ok"
+
+
+def test_one_exchange_for_all_who_wait(env, issuer, exchanges):
+    app = wiring.build(env | {"VERCEL_OIDC_TOKEN": issuer.token()})
+    s3 = app.completion._s3
+    with ThreadPoolExecutor(16) as executor:
+        found = set(executor.map(lambda _: s3.credentials().access_key_id, range(64)))
+    assert (len(found), exchanges) == (1, [None])
+    app.close()
+
+
+def test_credentials_are_kept_until_shortly_before_they_expire(env, issuer, exchanges, clock):
+    app = wiring.build(env | {"VERCEL_OIDC_TOKEN": issuer.token(), "PRESIGNED_URL_TTL_MINUTES": "1"})
+    s3 = app.completion._s3
+    first = s3.credentials()
+    assert first.expires_at - datetime.now(UTC) > timedelta(minutes=59)
+    clock.ahead = timedelta(minutes=54)
+    assert s3.credentials() == first
+    clock.ahead = timedelta(minutes=55, seconds=1)  # as after a long freeze, too
+    assert s3.credentials() != first
+    assert exchanges == [None, None]
+    app.close()
+
+
+def test_they_are_renewed_early_enough_for_a_url_to_live_its_whole_life(env, issuer, exchanges, clock):
+    app = wiring.build(env | {"VERCEL_OIDC_TOKEN": issuer.token(), "PRESIGNED_URL_TTL_MINUTES": "20"})
+    first = app.completion._s3.credentials()
+    clock.ahead = timedelta(minutes=40, seconds=1)
+    assert app.completion._s3.credentials() != first
+    app.close()
+
+
+def test_credentials_serve_to_their_end_while_they_cannot_be_renewed(in_process, issuer, exchanges, clock):
+    api = with_token(in_process(PRESIGNED_URL_TTL_MINUTES="1"), issuer.token())
+    session = api.session()
+    api.register(session, pdf("1.pdf"))
+    with_token(api, issuer.token(exp=int(time.time()) - 60))
+    clock.ahead = timedelta(minutes=56)
+    api.register(session, pdf("2.pdf"))
+    clock.ahead = timedelta(minutes=60, seconds=1)
+    assert api.refused("POST", f"/{session}/files", pdf("3.pdf")) == UNAVAILABLE
+    assert exchanges == [None, "ExpiredTokenException", "ExpiredTokenException"]
+    with_token(api, issuer.token())
+    clock.ahead = timedelta(0)
+    api.register(session, pdf("3.pdf"))
+
+
+def test_expires_at_respects_the_end_of_the_credentials(in_process, issuer):
+    api = with_token(in_process(PRESIGNED_URL_TTL_MINUTES="600"), issuer.token())
+    file = api.register(api.session(), pdf(size=10, partCount=1))
+    [entry] = file["presignedUrls"]
+    assert entry["expiresAt"] == about(datetime.now(UTC) + timedelta(hours=1))
+    assert moment(entry["expiresAt"]) <= datetime.now(UTC) + timedelta(hours=1)
+
+
+def refusals(issuer):
+    return {
+        "no token": (None, "NoToken", "Secure Backend Access"),
+        "another project": (issuer.token(sub=subject() + "x"), "AccessDenied", "trust policy"),
+        "another audience": (issuer.token(aud="https://other"), "AccessDenied", "trust policy"),
+        "expired": (issuer.token(exp=int(time.time()) - 60), "ExpiredTokenException", "vercel env pull"),
+        "tampered": (issuer.token()[:-9] + "AAAAAAAAA", "InvalidParameterValue", "identity provider"),
+        "no token at all": ("secret junk", "AccessDenied", "trust policy"),
+    }
+
+
+@pytest.mark.parametrize("name", ["no token", "another project", "another audience", "expired", "tampered",
+                                  "no token at all"])  # fmt: skip
+def test_what_sts_refuses_is_503_and_the_log_says_what_to_check(in_process, issuer, name, caplog):
+    token, problem, check = refusals(issuer)[name]
+    api = in_process()
+    if token:
+        with_token(api, token)
+    session = api.session()
+    response = api.call("POST", f"/{session}/files", pdf())
+    assert (response.status_code, response.json()["error"]) == UNAVAILABLE
+    assert int(response.headers["Retry-After"]) > 0
+    [line] = [record for record in caplog.records if record.getMessage() == "oidc"]
+    assert (line.problem, line.role) == (problem, ROLE)
+    assert check in line.check
+    if name == "another project":
+        assert (line.issuer, line.subject) == (issuer.url, subject() + "x")
+    for record in caplog.records:
+        assert token is None or token not in repr(vars(record)) + str(record.exc_text)
+
+
+def test_after_a_failure_sts_is_left_alone_for_a_moment(in_process, issuer, exchanges, clock):
+    api = with_token(in_process(), issuer.token(sub="nobody"))
+    session = api.session()
+    for _ in range(3):
+        assert api.refused("POST", f"/{session}/files", pdf()) == UNAVAILABLE
+    assert len(exchanges) == 1
+    clock.ahead = timedelta(seconds=2)
+    with_token(api, issuer.token())
+    api.register(session, pdf())
+
+
+def test_sts_out_of_reach_is_503(in_process, issuer, exchanges):
+    api = with_token(in_process(AWS_ENDPOINT_URL_STS="http://127.0.0.1:1"), issuer.token())
+    assert api.refused("POST", f"/{api.session()}/files", pdf()) == UNAVAILABLE
+    assert exchanges == ["EndpointConnectionError"]
+    assert api.call("GET", "/api/health").json() == {
+        "status": "unavailable", "database": "ok", "bucket": "unavailable",
+    }  # fmt: skip
+
+
+def test_the_policy_reaches_no_further_than_the_prefix(env, issuer):
+    app = wiring.build(env | {"VERCEL_OIDC_TOKEN": issuer.token()})
+    s3 = app.completion._s3
+    with pytest.raises(ApiError):
+        s3.create_upload("other/key", "application/pdf")
+    assert s3.head_object(f"{STAGE}/moc-instructions/none") is None
+    app.close()
+
+
+@pytest.mark.parametrize("arn", ["uploads", "arn:aws:iam::1:role/x", "arn:aws:iam::123456789012:user/x"])
+def test_a_role_that_is_none_is_named(arn):
+    with pytest.raises(SettingsError, match="AWS_ROLE_ARN"):
+        wiring.build(GOOD | {"AWS_ROLE_ARN": arn})

@@ -1,0 +1,245 @@
+"""Every route against every kind of caller; and what a caller cannot reach through names, ids and sizes."""
+
+import re
+import time
+import uuid
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lib.openapi import OPERATIONS
+from lib.policy import object_key, safe_segment
+from tests.conftest import token_for
+from tests.support.client import MIB, Client, new_id, pdf, put, put_all
+from tests.support.fuzzy import ETAG, MD5
+
+BODIES = {
+    "createSession": {},
+    "registerFile": pdf("new.pdf", 3),
+    "batchRegisterFiles": {"files": [pdf("new.pdf", 3)]},
+    "storePartEtags": {"parts": [{"partNumber": 1, "etag": "e"}]},
+    "completeFile": {},
+}
+
+# What each route answers to the owner of a session that is active, past its end, or cancelled.
+OWNER = {
+    "createSession": (201, 201, 201),
+    "getSession": (200, 200, 200),
+    "cancelSession": (204, 204, 204),
+    "registerFile": (201, "SESSION_EXPIRED", "SESSION_NOT_ACTIVE"),
+    "batchRegisterFiles": (201, "SESSION_EXPIRED", "SESSION_NOT_ACTIVE"),
+    "abortFile": (204, 204, "FILE_NOT_FOUND"),  # cancelling has removed it
+    "getUploadedParts": (200, 200, "FILE_NOT_FOUND"),
+    "storePartEtags": (200, "SESSION_EXPIRED", "SESSION_NOT_ACTIVE"),
+    "completeFile": ("PARTS_MISSING", "SESSION_EXPIRED", "SESSION_NOT_ACTIVE"),
+    "checkHealth": (200, 200, 200),
+    "getOpenapi": (200, 200, 200),
+}
+ALL = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+WITH_SESSION = pytest.mark.parametrize(
+    "operation", [one for one in OPERATIONS if ":sessionId" in one.path], ids=lambda operation: operation.name
+)
+WITH_FILE = pytest.mark.parametrize(
+    "operation", [one for one in OPERATIONS if ":fileId" in one.path], ids=lambda operation: operation.name
+)
+
+
+@pytest.fixture
+def api(shared_api):
+    return shared_api
+
+
+@pytest.fixture
+def stranger(api):
+    return Client(api.http, token_for(f"stranger-{new_id()}"))
+
+
+@pytest.fixture
+def session(api):
+    return api.session()
+
+
+@pytest.fixture
+def file(api, session):
+    return api.register(session, pdf("there.pdf", 3))["fileId"]
+
+
+def call(api, operation, session="", file="", **options):
+    path = operation.path.replace(":sessionId", session).replace(":fileId", file)
+    return api.call(operation.method, path, BODIES.get(operation.name), **options)
+
+
+def answered(response):
+    return response.json()["error"]["reason"] if response.is_error else response.status_code
+
+
+def fingerprint(response):
+    """All of a response but its request id."""
+    request_id = response.headers["X-Request-Id"]
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"x-request-id"]
+    return response.status_code, headers, response.content.replace(request_id.encode(), b"")
+
+
+def test_every_route_has_its_rows():
+    assert OWNER.keys() == {operation.name for operation in OPERATIONS}
+
+
+@ALL
+def test_nobody_is_let_in_without_a_good_token(api, operation, session, file, user):
+    good = token_for(user)
+    unsigned = good.rpartition(".")[0] + "."
+    none = token_for(user).split(".")
+    none[0] = "eyJhbGciOiJub25lIn0"  # {"alg":"none"}
+    refused = {
+        "TOKEN_MISSING": ["", "Basic YTpi", "Bearer", "Bearer ", good, f"Token {good}"],
+        "TOKEN_INVALID": [f"Bearer {value}" for value in (
+            "x", "a.b.c", unsigned, ".".join(none), good + "x", good[:-2], "~" * 40, "a" * 20_000,
+            f"{good} {good}",
+            token_for(""), token_for("a\nb"), token_for("x" * 256), token_for(user, nbf=time.time() + 1000),
+        )],
+        "TOKEN_EXPIRED": [f"Bearer {token_for(user, exp=int(time.time()) - 60)}"],
+    }  # fmt: skip
+    for reason, values in refused.items():
+        for value in values:
+            header = {"Authorization": value.encode("utf-8")}
+            response = call(api, operation, session, file, headers=header)
+            assert answered(response) == (200 if operation.public else reason), value
+            assert operation.public or response.headers["WWW-Authenticate"].startswith("Bearer")
+    assert len(api.show(session)["files"]) == 1
+
+
+@WITH_SESSION
+def test_a_foreign_session_is_as_an_absent_one_byte_for_byte(stranger, api, operation, session, file):
+    foreign = fingerprint(call(stranger, operation, session, file))
+    absent = fingerprint(call(stranger, operation, new_id(), new_id()))
+    no_uuid = fingerprint(call(stranger, operation, "no-uuid", file))
+    with_absent_file = fingerprint(call(stranger, operation, session, new_id()))
+    assert foreign == absent == no_uuid == with_absent_file
+    assert b'"SESSION_NOT_FOUND"' in foreign[2]
+    assert [one["fileId"] for one in api.show(session)["files"]] == [file]
+
+
+@WITH_FILE
+def test_a_file_of_another_session_is_as_an_absent_one_byte_for_byte(api, operation, session, file):
+    other = api.session()
+    foreign = fingerprint(call(api, operation, other, file))
+    assert foreign == fingerprint(call(api, operation, other, new_id()))
+    assert foreign == fingerprint(call(api, operation, other, "no-uuid"))
+    assert b'"FILE_NOT_FOUND"' in foreign[2]
+    assert [one["fileId"] for one in api.show(session)["files"]] == [file]
+
+
+@ALL
+def test_the_owner_of_an_active_session(api, operation, session, file):
+    assert answered(call(api, operation, session, file)) == OWNER[operation.name][0]
+
+
+@ALL
+def test_the_owner_of_an_expired_session(api, operation, session, file, db):
+    db.execute("UPDATE upload_sessions SET expires_at = NOW() WHERE id = %s", [session])
+    assert answered(call(api, operation, session, file)) == OWNER[operation.name][1]
+
+
+@ALL
+def test_the_owner_of_a_cancelled_session(api, operation, session, file):
+    api.call("DELETE", f"/{session}")
+    assert answered(call(api, operation, session, file)) == OWNER[operation.name][2]
+
+
+def test_another_sessions_file_id_is_refused_without_a_word_about_it(api, stranger, session, file):
+    mine = stranger.session()
+    refusal = stranger.refused("POST", f"/{mine}/files", pdf("new.pdf", 3, fileId=file))
+    assert (refusal[0], refusal[1]["reason"], "details" in refusal[1]) == (409, "FILE_ID_CONFLICT", False)
+
+
+@pytest.mark.parametrize(
+    "header", ["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method", "_method"]
+)
+def test_no_header_changes_the_method(api, session, header):
+    assert api.call("GET", f"/{session}", headers={header: "DELETE"}).status_code == 200
+    assert api.show(session)["status"] == "active"
+
+
+def test_no_query_changes_whose_session_it_is(api, stranger, session):
+    mine = stranger.session()
+    response = stranger.call("GET", f"/{mine}?sessionId={session}&user_id=x")
+    assert response.json()["sessionId"] == mine
+
+
+KEY = r"dev/moc-instructions/[A-Za-z0-9_=-]{1,255}/%s/(instruction|image)/%s\.[a-z0-9]{1,10}"
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.text(min_size=1, max_size=255), st.text(max_size=10) | st.none())
+def test_no_user_and_no_extension_steers_a_key(user_id, ext):
+    session, file = str(uuid.uuid4()), str(uuid.uuid4())
+    user_id = user_id.encode("utf-8", "ignore").decode() or "x"
+    key = object_key("dev", user_id, session, "image", file, ext)
+    assert re.fullmatch(KEY % (session, file), key), key
+    assert len(key.encode()) <= 1024
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(*[st.text(alphabet="ab=/.%é|26F5E", min_size=1, max_size=8)] * 2)
+def test_different_users_have_different_keys(one, other):
+    assert (safe_segment(one) == safe_segment(other)) == (one == other)
+
+
+@pytest.mark.parametrize("sub", ["../../root", "a/../b", "auth0|1", "..", "%2e%2e", "?x=1#y", "ä ö"])
+@pytest.mark.parametrize(
+    ("name", "ext"), [("../../x.pdf", "../x"), ("a/b", "/"), ("x.p/f", "PDF"), ("?.pdf", "%00")]
+)
+def test_hostile_names_end_where_they_should(api, db, s3, sub, name, ext):
+    api.token = token_for(sub)
+    session = api.session()
+    file = api.register(session, pdf(name, 3, ext=ext, partCount=1))
+    put_all(file["presignedUrls"], b"abc", 3)
+    done = api.complete(session, file["fileId"])
+    keys = [one["Key"] for one in s3.list_objects_v2(Bucket="uploads")["Contents"] if session in one["Key"]]
+    assert len(keys) == 1
+    assert re.fullmatch(KEY % (session, file["fileId"]), keys[0]), keys
+    assert done["fileUrl"].endswith("/uploads/" + keys[0].replace("=", "%3D"))
+
+
+class TestTheDeclaredSizeHolds:
+    @pytest.fixture
+    def file(self, api, session):
+        return api.register(session, pdf(size=6 * MIB, partCount=2))
+
+    def test_the_url_takes_nothing_longer_or_shorter(self, file):
+        url = file["presignedUrls"][1]["url"]
+        for size in (0, MIB - 1, MIB + 1, 5 * MIB):
+            assert put(url, bytes(size)).status_code in (400, 403)
+        chunked = httpx.put(url, content=iter([bytes(MIB), bytes(MIB)]))
+        assert chunked.status_code in (400, 403, 411)
+
+    def test_the_url_is_for_this_part_of_this_upload_and_nothing_else(self, file):
+        url = file["presignedUrls"][1]["url"]
+        for changed in (
+            url.replace("partNumber=2", "partNumber=3"),
+            re.sub(r"uploadId=[^&]+", "uploadId=other", url),
+            url.replace(file["fileId"], new_id()),
+            re.sub(r"X-Amz-Expires=\d+", "X-Amz-Expires=604800", url),
+            re.sub(r"content-length%3B", "", url),
+        ):
+            assert changed != url
+            assert put(changed, bytes(MIB)).status_code == 403
+        for method in ("GET", "DELETE", "POST"):
+            assert httpx.request(method, url).status_code in (403, 405)
+
+    def test_completing_takes_the_declared_parts_only(self, api, session, file, s3):
+        put_all(file["presignedUrls"], bytes(6 * MIB), 5 * MIB)
+        uploads = s3.list_multipart_uploads(Bucket="uploads")["Uploads"]
+        [key] = [one["Key"] for one in uploads if one["UploadId"] == file["uploadId"]]
+        extra = s3.upload_part(Bucket="uploads", Key=key, UploadId=file["uploadId"], PartNumber=3, Body=b"x")
+        done = api.complete(session, file["fileId"], {"parts": [{"partNumber": 3, "etag": extra["ETag"]}]})
+        assert done == {
+            "fileId": file["fileId"],
+            "fileUrl": done["fileUrl"],
+            "sizeBytes": 6 * MIB,
+            "etag": ETAG,
+        }
+        assert s3.head_object(Bucket="uploads", Key=key)["ContentLength"] == 6 * MIB
+        assert done["etag"].partition("-")[0] == MD5

@@ -1,0 +1,186 @@
+"""Requests that a reader of the OpenAPI document makes up, and bodies and headers that people make up."""
+
+import io
+import json
+import time
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis import GenerationMode
+from schemathesis.core.parameters import ParameterLocation
+
+from dev.server import Server
+from lib.openapi import OPERATIONS, document
+from tests.support.client import pdf
+
+schema = schemathesis.openapi.from_dict(document())
+schema.app = Server(Path(__file__).parent.parent.parent)
+
+# The contract ignores what it does not know, and judges the files of a batch each alone (207).
+schema.config.generation.allow_extra_parameters = False
+schema.config.checks.negative_data_rejection.expected_statuses = ["207", "4xx"]
+# What fits the schema may still break a rule: too large, too many parts, an unknown session; a whole number
+# written as 3.0, quotes within an ETag, or a maxFiles beyond this deployment's.
+allowed = ["2xx", "400", "404", "409", "413", "415", "422"]
+schema.config.checks.positive_data_acceptance.expected_statuses = allowed
+
+ANY = settings(deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture
+def api(shared_api):
+    return shared_api
+
+
+@schema.parametrize()
+@settings(ANY, max_examples=10)
+def test_every_answer_is_as_documented(case, api):
+    check(case, api)
+
+
+@pytest.mark.long
+@schema.parametrize()
+@settings(ANY, max_examples=100)
+def test_every_one_of_a_thousand_answers_is_as_documented(case, api):
+    check(case, api)
+
+
+def check(case, api):
+    lead_to_a_file(case, api)
+    case.call_and_validate(headers={"Authorization": f"Bearer {api.token}"})
+
+
+def lead_to_a_file(case, api):
+    """Made-up ids lead nowhere, so every second case is given those of a file that is there."""
+    made = case.meta.components.get(ParameterLocation.PATH)
+    if case.path_parameters and made and made.mode == GenerationMode.POSITIVE and hash(case.id) % 2:
+        session = api.session()
+        file = api.register(session, pdf("there.pdf", 3))["fileId"]
+        ids = {"sessionId": session, "fileId": file}
+        case.path_parameters.update({name: ids[name] for name in case.path_parameters})
+
+
+FOUR_MB = 4_400_000
+HOSTILE = {
+    "nothing": b"",
+    "nesting": b"[" * FOUR_MB,
+    "nested objects": b'{"a":' * 800_000,
+    "nested where it is kept": b'{"metadata":{"a":' + b"[" * 190 + b"]" * 190 + b"}}",
+    "nested too deep where it is kept": b'{"metadata":{"a":' + b"[" * 5000 + b"]" * 5000 + b"}}",
+    "a huge number": b'{"size":' + b"9" * FOUR_MB + b"}",
+    "a huge exponent": b'{"size":1e999999999,"maxFiles":1e999999999}',
+    "a long number that is kept": b'{"metadata":{"n":' + b"9" * 4000 + b"}}",
+    "a long fraction": b'{"metadata":{"n":0.' + b"9" * 16_000 + b"}}",
+    "NUL": b'{"metadata":{"a":"\\u0000"},"name":"a\\u0000b"}',
+    "a raw NUL": b'{"name":"\0"}',
+    "a lone surrogate": b'{"name":"\\ud800","metadata":{"\\udc00":1}}',
+    "half a surrogate pair": b'{"name":"\\ud83d\\u0041"}',
+    "UTF-16": '{"name":"a"}'.encode("utf-16"),
+    "UTF-32": '{"name":"a"}'.encode("utf-32"),
+    "a byte order mark": b"\xef\xbb\xbf{}",
+    "Latin-1": b'{"name":"\xe9"}',
+    "overlong UTF-8": b'{"name":"\xc0\xaf"}',
+    "duplicate keys": b'{"size":1,' * 1 + b'"name":"a",' * 300_000 + b'"name":"b"}',
+    "many keys": b"{" + b",".join(b'"k%d":1' % n for n in range(300_000)) + b"}",
+    "many parts": b'{"parts":[' + b",".join([b'{"partNumber":1,"etag":"e"}'] * 150_000) + b"]}",
+    "many files": b'{"files":[' + b",".join([b"{}"] * 1_000_000) + b"]}",
+    "a long string": b'{"name":"' + b"x" * FOUR_MB + b'"}',
+    "escapes": b'{"name":"' + b"\\u00e9" * 700_000 + b'"}',
+    "more than fits": b'{"name":"' + b"x" * 4_600_000 + b'"}',
+    "not an object": b'"string"',
+    "null": b"null",
+}
+
+
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.body], ids=lambda one: one.name)
+def test_hostile_bodies_are_refused_in_no_time(api, operation):
+    session = api.session()
+    file = api.register(session, pdf("there.pdf", 3))["fileId"]
+    path = operation.path.replace(":sessionId", session).replace(":fileId", file)
+    for name, body in HOSTILE.items():
+        started = time.monotonic()
+        response = api.call(operation.method, path, content=body)
+        assert response.status_code in (201, 400, 413, 422), (name, response.text)
+        assert time.monotonic() - started < 5, name
+        assert len(response.content) < 20_000, name
+    assert api.show(session)["files"]
+
+
+def wsgi(environ, body=b""):
+    """The status and the body that the application answers to an environ as no good server makes it."""
+    seen = {}
+    base = {
+        "REQUEST_METHOD": "POST", "PATH_INFO": "/api/mocs/uploads/sessions", "QUERY_STRING": "",
+        "wsgi.input": io.BytesIO(body), "SERVER_NAME": "testserver", "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http",
+    }  # fmt: skip
+    content = b"".join(
+        schema.app(base | environ, lambda status, headers: seen.update(status=status, h=headers))
+    )
+    assert all("\r" not in value and "\n" not in value for _, value in seen["h"])
+    return int(seen["status"][:3]), content
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"HTTP_AUTHORIZATION": value}
+        for value in (
+            LONG,
+            f"Bearer {LONG}",
+            "Bearer \xe9",
+            "Bearer a\r\nX: y",
+            "Bearer \0",
+            "\0",
+            "Bearer . . .",
+        )
+    ]
+    + [
+        {"HTTP_ORIGIN": value}
+        for value in (LONG, "null", "*", "http://a\r\nb", "\xff", "https://x, https://y")
+    ]
+    + [{"REQUEST_METHOD": value} for value in ("", "post", "BREW", "GET\r\n", LONG, "TRACE", "CONNECT")]
+    + [{"HTTP_X_HTTP_METHOD_OVERRIDE": "DELETE"}, {"HTTP_CONTENT_TYPE": LONG}, {"HTTP_ACCEPT": "text/html"}],
+    ids=lambda environ: repr(environ)[:60],
+)
+def test_hostile_headers_are_no_more_than_refused(api, environ):
+    status, content = wsgi(environ)
+    assert 400 <= status < 500, content
+    assert json.loads(content)["error"]["reason"] in ("TOKEN_MISSING", "TOKEN_INVALID", "METHOD_NOT_ALLOWED")
+
+
+@pytest.mark.parametrize("length", ["\u00b2", "-1", "1e3", "9" * 5000, " 2", "2, 2", "0x2", "\u0663"])
+def test_a_senseless_content_length_is_no_500(api, length):
+    token = {"HTTP_AUTHORIZATION": f"Bearer {api.token}", "CONTENT_LENGTH": length}
+    status, content = endpoint(token, b"{}")
+    assert status in (201, 400), content
+
+
+def endpoint(environ, body):
+    """As `wsgi`, past the local server, which has a mind of its own about lengths."""
+    path = Path(__file__).parent.parent.parent / "api/mocs/uploads/sessions/index.py"
+    seen = {}
+    base = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/api/mocs/uploads/sessions",
+        "wsgi.input": io.BytesIO(body),
+    }
+    content = b"".join(
+        schema.app.function(path)(base | environ, lambda status, _: seen.update(status=status))
+    )
+    return int(seen["status"][:3]), content
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/%00", "/%2e%2e/%2e%2e", "/..%2f", "/a b", "/" + "x" * 50_000, "//", "/;x=1"],
+)
+def test_hostile_paths_are_404(api, path):
+    response = api.call("GET", path)
+    assert response.status_code in (404, 405)
+    assert "Traceback" not in response.text

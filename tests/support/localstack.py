@@ -1,0 +1,114 @@
+"""LocalStack in host mode (no Docker, no account), in an environment of its own; a context manager."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import venv
+from pathlib import Path
+
+import httpx
+
+from dev.processes import Child, free_ports
+from dev.stack import store_client
+from tests.support.servers import KEPT, ROOT
+
+VENV = ROOT / ".dev" / "localstack-venv"
+REQUIREMENTS = Path(__file__).with_name("localstack-requirements.txt")
+CONSTRAINTS = Path(__file__).with_name("localstack-constraints.txt")
+MAIN = Path(__file__).with_name("localstack_main.py")
+START_SECONDS = 60
+
+
+class LocalStack:
+    """The services that are named, on a port of their own of 127.0.0.1; what it keeps, it keeps in memory.
+
+    Presigned URLs are checked: their signature, their end and their signed headers. Access keys are not.
+    """
+
+    def __init__(self, *services):
+        self.services = services or ("s3",)
+
+    def __enter__(self):
+        python = installed()
+        self.folder = Path(tempfile.mkdtemp(prefix="localstack-"))
+        log = VENV.with_name("localstack.log")
+        [port] = free_ports(1)
+        self.endpoint = f"http://127.0.0.1:{port}"
+        self.child = Child("LocalStack", log)
+        # -P: beside the script lies this file, whose name would hide LocalStack's own package
+        self.child.start([str(python), "-P", str(MAIN)], self._own_env(port), cwd=self.folder)
+        try:
+            self.child.wait_until(self._ready, START_SECONDS)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc):
+        self.child.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def env(self):
+        """The environment in which the API, or boto3, uses it."""
+        return {
+            "AWS_ACCESS_KEY_ID": "test",  # LocalStack signs with this pair, whoever calls
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "S3_ENDPOINT_URL": self.endpoint,
+            "S3_REGION": "us-east-1",
+            "MOC_BUCKET": "uploads",
+        }
+
+    def create_bucket(self):
+        """Create the bucket of `env`."""
+        store_client(self.env()).create_bucket(Bucket=self.env()["MOC_BUCKET"])
+
+    def _own_env(self, port):
+        return {name: os.environ[name] for name in KEPT if name in os.environ} | {
+            "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+            "SERVICES": ",".join(self.services),
+            "STRICT_SERVICE_LOADING": "1",
+            "EAGER_SERVICE_LOADING": "1",
+            "S3_SKIP_SIGNATURE_VALIDATION": "0",
+            "DISABLE_EVENTS": "1",  # it would send usage statistics
+            "SKIP_SSL_CERT_DOWNLOAD": "1",
+            "DNS_ADDRESS": "0",
+            "FILESYSTEM_ROOT": str(self.folder / "files"),
+        }
+
+    def _ready(self):
+        states = httpx.get(f"{self.endpoint}/_localstack/health", timeout=5).json()["services"]
+        waiting = [name for name in self.services if states.get(name) != "running"]
+        assert not waiting, f"{', '.join(waiting)}: not running"
+
+
+def installed():
+    """The Python of LocalStack's environment, made at the first call; ours will not do, for it pins boto3."""
+    python = VENV / "bin" / "python"
+    stamp = VENV / ".installed"
+    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + CONSTRAINTS.read_bytes()).hexdigest()
+    VENV.parent.mkdir(exist_ok=True)
+    with _locked(VENV.with_name("localstack-venv.lock")):
+        if not stamp.exists() or stamp.read_text() != wanted:
+            shutil.rmtree(VENV, ignore_errors=True)
+            venv.create(VENV, with_pip=True)
+            pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            files = ["-r", str(REQUIREMENTS), "-c", str(CONSTRAINTS)]
+            subprocess.run([*pip, *files], check=True, timeout=900)
+            stamp.write_text(wanted)
+    return python
+
+
+@contextlib.contextmanager
+def _locked(path):
+    """Two test runs at once install one after the other."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    installed()  # ahead of the tests, whose time-outs are not made for it

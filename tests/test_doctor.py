@@ -1,0 +1,360 @@
+"""The doctor: each thing that can be wrong with a deployment, made wrong for real."""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from email.utils import formatdate
+from time import time
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from db.migrate import migrate
+from deploy.doctor import examine, read_env
+from deploy.documents import document
+from deploy.report import lines
+from tests.support.keyless import Issuer
+from tests.support.servers import ROOT
+from tests.support.tampering import TamperingProxy
+
+ORIGIN = "https://app.example.com"
+
+
+@pytest.fixture
+def bucket(s3):
+    """A bucket of this test's own, as deploy/ configures it."""
+    name = f"doctor-{uuid.uuid4()}"
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_cors(Bucket=name, CORSConfiguration=document("cors", {"ALLOWED_ORIGINS": ORIGIN}))
+    s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=document("lifecycle", {}))
+    return name
+
+
+@pytest.fixture
+def healthy(env, bucket):
+    """The environment of a deployment that is well."""
+    return env | {
+        "MOC_BUCKET": bucket, "ALLOWED_ORIGINS": f"{ORIGIN}/", "AUTH_AUDIENCE": "uploads",
+        "RATE_LIMIT_BYPASS": "false",
+    }  # fmt: skip
+
+
+def found(env):
+    """Each check's finding, and nothing secret in any of their words."""
+    findings = list(examine(env))
+    told = "\n".join(lines(findings, colour=False))
+    for name in ("AWS_SECRET_ACCESS_KEY", "AUTH_JWT_SECRET", "AWS_SESSION_TOKEN", "VERCEL_OIDC_TOKEN"):
+        assert not env.get(name) or env[name] not in told
+    password = urlsplit(env.get("DATABASE_URL", "")).password
+    assert not password or password not in told
+    assert "X-Amz-Signature" not in told
+    return {finding.check: finding for finding in findings}
+
+
+def wrong(env):
+    """The checks that are wrong, with what each says and how to mend it."""
+    return {
+        name: f"{finding.text}\n{finding.mend}"
+        for name, finding in found(env).items()
+        if finding.status == "wrong"
+    }
+
+
+def test_a_healthy_deployment(healthy, s3):
+    statuses = {name: finding.status for name, finding in found(healthy).items()}
+    assert statuses.pop("public access") == "warning"  # SeaweedFS does not know it
+    assert len(statuses) > 15
+    assert set(statuses.values()) == {"ok"}
+
+
+def test_it_leaves_nothing_behind(healthy, s3, bucket, db):
+    rows = "SELECT (SELECT count(*) FROM upload_sessions), (SELECT count(*) FROM upload_session_files)"
+    before = db.execute(rows).fetchone()
+    found(healthy)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+    assert db.execute(rows).fetchone() == before
+
+
+# --- Settings and authentication
+
+
+def test_settings_that_make_no_sense(healthy):
+    env = {name: value for name, value in healthy.items() if name != "MOC_BUCKET"}
+    [one, another] = list(examine(env | {"MAX_BATCH_SIZE": "0"}))
+    assert [one.status, another.status] == ["wrong", "wrong"]
+    assert one.text == "MOC_BUCKET: Field required"
+    assert another.text.startswith("MAX_BATCH_SIZE")
+
+
+def test_bypasses_are_for_this_machine_only(healthy):
+    env = healthy | {"AUTH_BYPASS": "true"}
+    assert found(env)["authentication"].status == "warning"
+    assert "AUTH_BYPASS" in wrong(env | {"VERCEL_ENV": "production"})["settings"]
+
+
+def test_no_audience_is_worth_a_look(healthy):
+    assert found(healthy | {"AUTH_AUDIENCE": ""})["audience"].status == "warning"
+
+
+@pytest.fixture
+def issuer():
+    with Issuer() as issuer:
+        yield issuer
+
+
+def with_jwks(env, url, issuer):
+    return env | {"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": url, "AUTH_ISSUER": issuer}
+
+
+def test_a_jwks(healthy, issuer):
+    findings = found(with_jwks(healthy, issuer.jwks_url, issuer.url))
+    assert findings["authentication"].text == "the JWKS has 1 signing key"
+    assert (findings["authentication"].status, findings["issuer"].status) == ("ok", "ok")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [("/openid-configuration", "no JWKS"), ("/none", "does not answer")],
+)
+def test_a_jwks_url_that_is_none(healthy, issuer, path, text):
+    assert text in wrong(with_jwks(healthy, issuer.url + path, issuer.url))["authentication"]
+
+
+def test_a_jwks_that_nobody_serves(healthy):
+    env = with_jwks(healthy, "http://127.0.0.1:1/jwks", "http://127.0.0.1:1")
+    assert "ConnectError" in wrong(env)["authentication"]
+
+
+def test_an_issuer_of_another_name(healthy, issuer):
+    env = with_jwks(healthy, issuer.jwks_url, issuer.url + "/")
+    assert f"AUTH_ISSUER={issuer.url}" in wrong(env)["issuer"]
+
+
+@pytest.mark.parametrize(
+    "origins", ["*", "https://*.example.com", "app.example.com", "https://a.example/page"]
+)
+def test_origins_that_no_browser_sends(healthy, origins):
+    assert origins in wrong(healthy | {"ALLOWED_ORIGINS": f"{ORIGIN},{origins}"})["origins"]
+
+
+# --- The database
+
+
+def test_a_database_that_was_never_migrated(healthy, db):
+    db.execute("CREATE DATABASE unmigrated")
+    url = healthy["DATABASE_URL"].rpartition("/")[0] + "/unmigrated"
+    try:
+        assert "make migrate" in wrong(healthy | {"DATABASE_URL": url})["migrations"]
+        migrate(url)
+        assert wrong(healthy | {"DATABASE_URL": url}) == {}
+        with psycopg.connect(url) as connection:
+            connection.execute("DELETE FROM schema_migrations")
+        text = wrong(healthy | {"DATABASE_URL": url})["migrations"]
+        assert text.startswith("not applied: 0001_upload_sessions.sql")
+        with psycopg.connect(url) as connection:
+            connection.execute("INSERT INTO schema_migrations VALUES ('0001_upload_sessions.sql', 'other')")
+        assert "was changed after it was applied" in wrong(healthy | {"DATABASE_URL": url})["migrations"]
+    finally:
+        db.execute("DROP DATABASE unmigrated WITH (FORCE)")
+
+
+def test_a_database_out_of_reach(healthy):
+    url = urlsplit(healthy["DATABASE_URL"])
+    for broken in (url._replace(netloc=url.netloc.replace(str(url.port), "1")), url._replace(path="/none")):
+        assert "does not connect" in wrong(healthy | {"DATABASE_URL": broken.geturl()})["database"]
+    assert "DATABASE_URL: is no" in wrong(healthy | {"DATABASE_URL": "mysql://h/d"})["database"]
+
+
+def test_what_is_ignored_in_the_url_is_told(healthy):
+    url = healthy["DATABASE_URL"] + "?pgbouncer=true&connection_limit=1"
+    assert found(healthy | {"DATABASE_URL": url})["database"].text.endswith("pgbouncer, connection_limit")
+
+
+def test_a_database_elsewhere_wants_tls(healthy):
+    elsewhere = healthy["DATABASE_URL"].replace("127.0.0.1", "127.1")  # the same, but not by its name
+    assert "sslmode=require" in wrong(healthy | {"DATABASE_URL": elsewhere})["database TLS"]
+
+
+# --- Credentials
+
+
+def test_no_credentials(healthy):
+    env = healthy | {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    findings = found(env)
+    assert "AWS_ROLE_ARN" in findings["credentials"].mend
+    assert (findings["bucket"].status, findings["upload"].status) == ("warning", "warning")
+    assert "not checked" in findings["bucket"].text
+
+
+def test_wrong_keys(healthy):
+    assert "(403)" in wrong(healthy | {"AWS_SECRET_ACCESS_KEY": "not-the-one"})["bucket"]
+
+
+def test_temporary_keys_are_worth_a_look(healthy):
+    assert found(healthy | {"AWS_SESSION_TOKEN": "of-some-hours"})["credentials"].status == "warning"
+
+
+# --- The bucket
+
+
+def test_no_bucket(healthy):
+    text = wrong(healthy | {"MOC_BUCKET": "no-such-bucket"})["bucket"]
+    assert "aws s3api create-bucket --bucket no-such-bucket" in text
+
+
+def test_a_store_that_does_not_answer(healthy):
+    assert "EndpointConnectionError" in wrong(healthy | {"S3_ENDPOINT_URL": "http://127.0.0.1:1"})["bucket"]
+
+
+def test_a_public_bucket(healthy, s3, bucket):
+    statement = {
+        "Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject", "s3:ListBucket"],
+        "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+    }  # fmt: skip
+    s3.put_bucket_policy(
+        Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    )
+    assert "delete-bucket-policy" in wrong(healthy)["bucket policy"]
+    assert found(healthy)["private"].status == "warning"
+    elsewhere = healthy["S3_ENDPOINT_URL"].replace("127.0.0.1", "127.1")  # the same, but not by its name
+    assert "200 for a list, 404 for a key" in wrong(healthy | {"S3_ENDPOINT_URL": elsewhere})["private"]
+
+
+RULE = document("cors", {"ALLOWED_ORIGINS": ORIGIN})["CORSRules"][0]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [RULE | {"ExposeHeaders": []}, RULE | {"AllowedMethods": ["GET"]}, RULE | {"AllowedHeaders": ["X-Other"]},
+     RULE | {"AllowedOrigins": ["https://other.example.com"]}],
+    ids=["no ETag", "no PUT", "no Content-Type", "another origin"],
+)  # fmt: skip
+def test_cors_rules_that_do_not_do(healthy, s3, bucket, rule):
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
+    problems = wrong(healthy)
+    assert problems.keys() == {"CORS", "browsers"}
+    for text in problems.values():
+        assert ORIGIN in text
+        assert json.dumps(document("cors", {"ALLOWED_ORIGINS": ORIGIN})) in text
+
+
+def test_cors_rules_that_give_more_will_do(healthy, s3, bucket):
+    rule = RULE | {"AllowedOrigins": ["https://*.example.com"], "AllowedHeaders": ["*"],
+                   "AllowedMethods": ["GET", "PUT"], "ExposeHeaders": ["X-Other", "ETag"]}  # fmt: skip
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
+    assert wrong(healthy) == {}
+
+
+def test_no_cors_rules(healthy, s3, bucket):
+    s3.delete_bucket_cors(Bucket=bucket)
+    assert "put-bucket-cors" in wrong(healthy)["CORS"]
+
+
+def test_a_browser_sees_no_etag_whatever_the_rules_say(healthy):
+    with TamperingProxy(healthy["S3_ENDPOINT_URL"], drop=["access-control-expose-headers"]) as proxy:
+        assert wrong(healthy | {"S3_ENDPOINT_URL": proxy.url}).keys() == {"browsers"}
+
+
+ABORT = document("lifecycle", {})["Rules"][0]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [None, ABORT | {"Status": "Disabled"}, ABORT | {"Filter": {"Prefix": "other/"}},
+     {"ID": "x", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 3}}],
+    ids=["none", "disabled", "another prefix", "another action"],
+)  # fmt: skip
+def test_no_lifecycle_rule_for_what_nobody_finishes(healthy, s3, bucket, rule):
+    s3.delete_bucket_lifecycle(Bucket=bucket)
+    if rule:
+        s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
+    problems = wrong(healthy)
+    assert problems.keys() == {"lifecycle"}
+    assert json.dumps(document("lifecycle", {})) in problems["lifecycle"]
+
+
+def test_a_lifecycle_rule_of_our_prefix_will_do(healthy, s3, bucket):
+    rule = ABORT | {"Filter": {"Prefix": "dev/"}}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
+    assert wrong(healthy) == {}
+
+
+def test_a_lifecycle_rule_that_ends_open_sessions(healthy):
+    assert "open sessions" in wrong(healthy | {"SESSION_TTL_MINUTES": str(8 * 24 * 60)})["lifecycle"]
+
+
+# --- The store's ways
+
+
+def test_a_store_that_takes_any_length(healthy):
+    with TamperingProxy(healthy["S3_ENDPOINT_URL"], cut=16) as proxy:
+        assert wrong(healthy | {"S3_ENDPOINT_URL": proxy.url}).keys() == {"signed length"}
+
+
+@pytest.mark.parametrize(
+    ("refused", "checks"),
+    [
+        (lambda method, path: method == "GET" and "uploadId" in path, {"list parts", "abort"}),
+        (lambda method, path: method == "PUT", {"upload", "browsers"}),
+        (lambda method, path: method == "HEAD" and "doctor/" in path, {"missing object"}),
+        (lambda method, path: method == "POST" and "?uploads" in path, {"upload"}),
+    ],
+    ids=["ListParts", "UploadPart", "HeadObject", "CreateMultipartUpload"],
+)
+def test_what_the_credentials_may_not_do(healthy, refused, checks):
+    with TamperingProxy(healthy["S3_ENDPOINT_URL"], refuse=refused) as proxy:
+        problems = wrong(healthy | {"S3_ENDPOINT_URL": proxy.url})
+    assert problems.keys() == checks
+    assert any("deploy.documents iam-policy" in text for text in problems.values())
+
+
+def test_an_upload_that_cannot_be_aborted_is_told(healthy, s3, bucket):
+    def refused(method, _):
+        return method == "DELETE"
+
+    with TamperingProxy(healthy["S3_ENDPOINT_URL"], refuse=refused) as proxy:
+        problems = wrong(healthy | {"S3_ENDPOINT_URL": proxy.url})
+    assert problems.keys() == {"abort"}
+    left = [upload["Key"] for upload in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]]
+    assert any(key in problems["abort"] for key in left)
+
+
+@pytest.mark.parametrize("seconds", [-600, 600])
+def test_clocks_that_differ(healthy, seconds):
+    date = {"date": formatdate(time() + seconds, usegmt=True)}  # of the moment when the test began
+    with TamperingProxy(healthy["S3_ENDPOINT_URL"], headers=date) as proxy:
+        problems = wrong(healthy | {"S3_ENDPOINT_URL": proxy.url})
+    assert problems.keys() == {"clock", "database clock"}
+    told = int(problems["clock"].split()[3])
+    assert abs(told - seconds) < 30
+
+
+# --- The command
+
+
+def run(arguments, env):
+    command = [sys.executable, "-m", "deploy.doctor", *arguments]
+    kept = {"PATH": os.environ["PATH"]}
+    return subprocess.run(command, cwd=ROOT, env=kept | env, capture_output=True, text=True)
+
+
+def test_the_exit_status_says_whether_all_is_well(healthy, tmp_path):
+    file = tmp_path / "env"
+    file.write_text("".join(f'{name}="{value}"\n' for name, value in healthy.items()))
+    done = run([str(file)], {"MOC_BUCKET": "not-this-one"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].startswith("0 wrong, 1 to look into")
+    done = run([""], healthy | {"MAX_BATCH_SIZE": "0"})
+    assert done.returncode == 1
+    assert "MAX_BATCH_SIZE" in done.stdout
+    assert run([str(tmp_path / "none")], {}).returncode == 2
+
+
+def test_env_files_are_read_as_vercel_writes_them(tmp_path):
+    file = tmp_path / "env"
+    file.write_text("# Created by Vercel CLI\nA=\"x y\"\nB='p#q'\nexport C=r # why\nD=\n\n")
+    assert read_env(file) == {"A": "x y", "B": "p#q", "C": "r", "D": ""}
