@@ -77,7 +77,13 @@ def throughput(results, folder):
     for index, clients in enumerate(next(iter(results.values()))):
         rates = [route[clients]["per_second"] for route in results.values()]
         places = [n + (index - 1) * width for n in range(len(results))]
-        bars = axes.bar(places, rates, width, label=f"{clients} clients", color=COLOURS[index + 1])
+        bars = axes.bar(
+            places,
+            rates,
+            width,
+            label=f"{clients} client{'s' * (int(clients) > 1)}",
+            color=COLOURS[index + 1],
+        )
         axes.bar_label(bars, fmt="%.0f", fontsize=7)
     axes.set_xticks(range(len(results)), [name.replace(" (", "\n(") for name in results])
     axes.set(ylabel="requests a second")

@@ -122,8 +122,8 @@ def write(results):
         found = results["growth"]["million"] if name == "million" else results[name]
         text = text.replace(f"<!-- {name} -->", section(found))
     machine = (
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({_processor()}), {platform.system()} "
-        f"{platform.release()}, Python {platform.python_version()}, in {results['seconds']:.0f} s; "
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({_processor()}), {platform.system()}, "
+        f"Python {platform.python_version()}, in {results['seconds']:.0f} s; "
         f"the machine's load was {results['load']:.1f} before it began"
     )
     (FOLDER / "benchmarks.md").write_text(text.replace("<!-- machine -->", machine))
