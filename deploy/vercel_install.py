@@ -18,8 +18,7 @@ def main() -> None:
     subprocess.run(["uv", "pip", "install", "--quiet", "-r", "requirements.txt"], check=True)
     subprocess.run(["uv", "pip", "uninstall", "--quiet", "pip"], check=True)
     services = [path for path in (SITE_PACKAGES / "botocore" / "data").iterdir() if path.is_dir()]
-    unused = [path for path in services if path.name not in SERVICES]
-    for folder in [*unused, SITE_PACKAGES / "boto3" / "data", SITE_PACKAGES / "boto3" / "examples"]:
+    for folder in [path for path in services if path.name not in SERVICES]:
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -2,7 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from lib import log
 from lib.config import Settings
@@ -132,12 +132,13 @@ class Role:
 
     def _sts(self) -> "STSClient":
         # Imported here because it is most of a cold start, and not every function asks S3.
-        from boto3.session import Session
         from botocore import UNSIGNED
         from botocore.config import Config
+        from botocore.session import Session
 
-        return Session(region_name=self._settings.s3_region).client(
+        client = Session().create_client(
             "sts",
+            region_name=self._settings.s3_region,
             endpoint_url=self._settings.aws_endpoint_url_sts,
             config=Config(
                 signature_version=UNSIGNED,  # the token is all that it asks for
@@ -146,3 +147,4 @@ class Role:
                 retries={"mode": "standard", "max_attempts": 2},
             ),
         )
+        return cast("STSClient", client)

@@ -35,7 +35,7 @@ ALLOWED = PURE | {
 }  # fmt: skip
 OWNERS = {
     "psycopg": ("lib.store", "db"), "psycopg_pool": ("lib.store",),
-    "boto3": ("lib.s3", "lib.role"), "botocore": ("lib.s3", "lib.role"), "jwt": ("lib.auth",),
+    "boto3": (), "botocore": ("lib.s3", "lib.role"), "jwt": ("lib.auth",),
     "aws_lambda_powertools": ("lib.log",),
 }  # fmt: skip
 
