@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Generic, Protocol, TypeVar
@@ -139,9 +140,13 @@ class Endpoint(Generic[App]):
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, whatever happens; every answer bears its request id."""
-        started, request_id = time.perf_counter(), str(uuid.uuid4())
-        token, used = log.current_request_id.set(request_id), budget.start()
-        identity_token = identity.current_oidc_token.set(environ.get(identity.HEADER))
+        # In a context of its own, so that the request's id, identity and budget end with it.
+        return copy_context().run(self._answer, environ, start_response)
+
+    def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        started, request_id, used = time.perf_counter(), str(uuid.uuid4()), budget.start()
+        log.current_request_id.set(request_id)
+        identity.current_oidc_token.set(environ.get(identity.HEADER))
         line: dict[str, Any] = {"method": environ["REQUEST_METHOD"], "route": self.path}
         try:
             response = self._response(environ, line)
@@ -153,8 +158,6 @@ class Endpoint(Generic[App]):
         milliseconds = round((time.perf_counter() - started) * 1000, 1)
         counts = {"sql_round_trips": used.sql_round_trips, "s3_calls": used.s3_calls}
         log.info("request", status=response.status, duration_ms=milliseconds, **counts, **line)
-        identity.current_oidc_token.reset(identity_token)
-        log.current_request_id.reset(token)
         headers = response.headers | self._cors(environ) | _standard_headers(content, request_id)
         start_response(f"{response.status} {HTTPStatus(response.status).phrase}", list(headers.items()))
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [content]

@@ -8,7 +8,6 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from lib import budget
 from lib.config import Settings
 from lib.errors import ApiError, Reason
 from lib.parts import MIN_PART_SIZE
@@ -23,7 +22,6 @@ ENV = {
 
 @pytest.fixture
 def client():
-    budget.start()  # as for a request of its own
     with mock_aws():
         client = boto3.client(
             "s3", region_name="eu-central-1", aws_access_key_id="test", aws_secret_access_key="test"
