@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +27,8 @@ WEED_PORTS = [
     "s3.port", "s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc",
     "filer.port", "filer.port.grpc", "admin.port", "admin.port.grpc",
 ]  # fmt: skip
+
+SOCKETS = Path("/tmp")  # noqa: S108 - where SeaweedFS puts sockets, whatever TMPDIR says
 
 
 class Stack:
@@ -50,6 +51,7 @@ class Stack:
         self._origins = origins or ["*"]
         self._weed_options = weed_options
         self._user = User.unprivileged()
+        self._state: dict[str, Any] = {}
         # PostgreSQL stops at SIGINT without waiting for its clients to leave.
         self.postgres = Child("postgres", self.folder / "postgres.log", signal.SIGINT)
         self.weed = Child("weed", self.folder / "weed.log")
@@ -87,6 +89,7 @@ class Stack:
         """Stop both; the data stays."""
         self.postgres.stop()
         self.weed.stop()
+        self._remove_sockets()
         self._lock.close()
 
     def env(self) -> dict[str, str]:
@@ -192,7 +195,7 @@ class Stack:
         config.chmod(0o600)
         ports = zip(WEED_PORTS, self._state["weed_ports"], strict=True)
         # A Unix socket's path has a limit of about 100 bytes, which a checkout's folder may exceed.
-        sockets = tempfile.gettempdir() + f"/us-{self._state['marker']}"
+        sockets = f"{SOCKETS}/us-{self._state['marker']}"
         command = [
             _weed_binary(), "-logtostderr=true", "mini", f"-dir={home / 'data'}",
             "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.config={config}", "-s3.domainName=s3.localhost",
@@ -205,6 +208,16 @@ class Stack:
         env = {**os.environ, "GOMEMLIMIT": "512MiB", "TMPDIR": str(home / "tmp")}
         self.weed.start(command, env, cwd=home)
         self._save_state()
+
+    def _remove_sockets(self) -> None:
+        """Remove the Unix sockets that SeaweedFS leaves behind, those with names of its own too."""
+        if not self._state:
+            return  # it could not be read, and nothing was started
+        patterns = [f"us-{self._state['marker']}-*"]
+        patterns += [f"seaweedfs-*-grpc-{port}.sock" for port in self._state.get("weed_ports", [])]
+        for pattern in patterns:
+            for path in SOCKETS.glob(pattern):
+                path.unlink(missing_ok=True)
 
     def _bucket_works(self) -> None:
         """The port opens before writes work, so only a write shows that it is ready."""
