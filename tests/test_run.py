@@ -18,7 +18,7 @@ from dev.stack import Stack
 from tests.support.servers import KEPT, wait_for
 
 ROOT = Path(__file__).parent.parent
-COPIED = ("api", "lib", "db", "dev", "public", "vercel.json", "requirements.txt")
+COPIED = ("api", "lib", "db", "deploy", "dev", "public", "vercel.json", "requirements.txt")
 
 
 def copy_of_the_project(folder):
@@ -49,7 +49,12 @@ class Run:
         )  # fmt: skip
 
     def wait(self):
-        wait_for(lambda: httpx.get(f"{self.url}/api/health").raise_for_status(), 60)
+        def answers():
+            if self.process.poll() is not None:
+                pytest.fail(f"it ended: {self.end()}")
+            httpx.get(f"{self.url}/api/health").raise_for_status()
+
+        wait_for(answers, 60)
         return self
 
     def children(self):
