@@ -93,7 +93,7 @@ def test_functions_import_only_what_requirements_txt_has():
 
     pinned = {line.split("==")[0].split("[")[0].lower() for line in
               (ROOT / "requirements.txt").read_text().splitlines() if "==" in line}  # fmt: skip
-    names = {"jwt": "pyjwt", "psycopg_pool": "psycopg", "pydantic_core": "pydantic", "botocore": "boto3"}
+    names = {"jwt": "pyjwt", "psycopg_pool": "psycopg", "pydantic_core": "pydantic"}
     for path in SOURCES:
         for imported in imports_of(path):
             top = imported.split(".")[0]

@@ -18,10 +18,14 @@ INSERT INTO upload_sessions (user_id, expires_at, created_at)
 SELECT 'user ' || n % {USERS}, NOW() + INTERVAL '1 day', NOW() - n * INTERVAL '1 second'
 FROM generate_series(1, {SESSIONS}) n;
 INSERT INTO upload_session_files (session_id, file_key, file_size_bytes, upload_id)
-SELECT id, 'manual.pdf', 1048576000, gen_random_uuid()::text FROM upload_sessions LIMIT {SESSIONS};
+SELECT id, 'manual.pdf', 1048576000, gen_random_uuid()::text FROM upload_sessions
+WHERE user_id LIKE 'user %';
 INSERT INTO upload_session_parts (session_id, file_id, part_number, etag)
 SELECT file.session_id, file.id, number, md5(number::text)
-FROM (SELECT * FROM upload_session_files LIMIT {PARTS // 100}) file, generate_series(1, 100) number;
+FROM (
+  SELECT f.* FROM upload_session_files f JOIN upload_sessions s ON s.id = f.session_id
+  WHERE s.user_id LIKE 'user %' LIMIT {PARTS // 100}
+) file, generate_series(1, 100) number;
 ANALYZE upload_sessions, upload_session_files, upload_session_parts;
 """
 

@@ -53,7 +53,7 @@ def test_the_table_has_every_step(world, faulty, faults, case):
     assert list(dict.fromkeys(asked)) == list(case.steps)
 
 
-LOCAL = {"S3.credentials", "S3.object_url"}  # no network: they cannot fail by themselves
+LOCAL = {"S3.prepare", "S3.credentials", "S3.object_url"}  # no network: they cannot fail by themselves
 
 
 @pytest.mark.long

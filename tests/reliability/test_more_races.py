@@ -68,7 +68,7 @@ def test_a_restart_that_a_slow_completion_overtakes_forgets_no_parts(shared_api,
     api, session = shared_api, shared_api.session()
     file, _ = api.upload(session, pdf(), b"abc")
     api.complete(session, file["fileId"])
-    database = Database(env["DATABASE_URL"])
+    database = Database(env["DATABASE_URL"], max_size=2)
     try:
         store = RegistrationStore(database, "dev")
         store.reserve(user, session, [], lambda _, files, __: Reservation(restarted=files))
