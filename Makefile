@@ -34,8 +34,8 @@ doctor: $(STAMP) ## Check a deployment: the environment's, ENV=.env.production, 
 
 # --- Tests
 
-test: $(STAMP) ## All tests that need nothing but Python, on a database and a store of their own
-	$(PY) -m pytest
+test: $(STAMP) ## All tests that need nothing but Python, on databases and stores of their own, two files at once
+	$(PY) -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP) ## ruff
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .
