@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import token_for
 from tests.support.client import MIB, Client, new_id, pdf, random_bytes
 from tests.support.pgbouncer import PASSWORD, SERVER_CONNECTIONS
-from tests.support.servers import ROOT, LocalServer
+from tests.support.servers import ROOT, LocalServer, wait_for
 
 CLIENTS = 40
 
@@ -33,6 +33,15 @@ def clients(servers):
     with ExitStack() as stack:
         urls = [servers[number % len(servers)].url for number in range(CLIENTS)]
         yield [stack.enter_context(httpx.Client(base_url=url, timeout=60)) for url in urls]
+
+
+def pool_of(console):
+    """PgBouncer's counts of the API's clients and server connections, by their states."""
+    cursor = console.execute("SHOW POOLS")
+    names = [column.name for column in cursor.description]
+    pools = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    [pool] = [pool for pool in pools if pool["database"] == "postgres"]
+    return {name: int(count) for name, count in pool.items() if name.startswith(("cl_", "sv_"))}
 
 
 class Watch:
@@ -55,14 +64,10 @@ class Watch:
     def _look(self):
         with self._database.admin() as console:
             while not self._done.wait(0.01):
-                cursor = console.execute("SHOW POOLS")
-                names = [column.name for column in cursor.description]
-                for row in cursor.fetchall():
-                    pool = dict(zip(names, row, strict=True))
-                    if pool["database"] == "postgres":
-                        clients = int(pool["cl_active"]) + int(pool["cl_waiting"])
-                        servers = sum(int(pool[name]) for name in names if name.startswith("sv_"))
-                        self._keep(clients=clients, servers=servers)
+                pool = pool_of(console)
+                clients = pool["cl_active"] + pool["cl_waiting"]
+                servers = sum(count for name, count in pool.items() if name.startswith("sv_"))
+                self._keep(clients=clients, servers=servers)
 
     def _keep(self, **seen):
         self.most = {name: max(count, self.most.get(name, 0)) for name, count in seen.items()}
@@ -102,10 +107,17 @@ def test_forty_calls_for_the_last_places_through_the_pooler(clients, user):
     assert statuses == [201] * 3 + [400] * (CLIENTS - 3)
 
 
+def nobody_holds_one(console):
+    pool = pool_of(console)
+    assert (pool["sv_active"], pool["cl_waiting"]) == (0, 0), pool
+
+
 def test_nothing_of_a_session_stays_on_a_server_connection(servers, hosted_database):
     """Prepared statements, settings and locks would reach whoever gets the connection next."""
     with httpx.Client(base_url=servers[0].url, timeout=60) as http:
         whole_story(http)
+    with hosted_database.admin() as console:
+        wait_for(lambda: nobody_holds_one(console), 10)
     left = """
         SELECT (SELECT count(*) FROM pg_prepared_statements), (SELECT count(*) FROM pg_locks
                 WHERE locktype = 'advisory'), (SELECT count(*) FROM pg_settings

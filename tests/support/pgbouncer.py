@@ -149,6 +149,7 @@ admin_users = app
 pool_mode = transaction
 default_pool_size = {connections}
 max_client_conn = 500
+query_wait_timeout = 20
 server_tls_sslmode = require
 client_tls_sslmode = require
 client_tls_key_file = {self.folder}/server.key
