@@ -102,6 +102,8 @@ def main() -> None:
         Server(ROOT),
         sockets=[listener],
         threads=THREADS,
+        connection_limit=1000,
+        asyncore_use_poll=True,  # select() knows no descriptor from 1024 on
         # A little more than Vercel's limit, so that it is we who say 413
         max_request_body_size=2 * MAX_BODY_SIZE,
         channel_timeout=300,
