@@ -71,7 +71,7 @@ def test_the_endpoint_is_down_and_comes_back(api, keys, clock, status, body):
 
 def test_nobody_listens_there(in_process, keys):
     token = keys.sign("one", claims())
-    keys.server.server_close()
+    keys.stop()
     api = in_process(AUTH_JWKS_URL=keys.url, AUTH_ISSUER=ISSUER, AUTH_JWT_SECRET="")
     assert create(api, token).json()["error"] == error("SERVICE_UNAVAILABLE", "AUTH_UNAVAILABLE")
 

@@ -10,8 +10,8 @@ from playwright.sync_api import expect, sync_playwright
 from tests.browser.page import Page
 from tests.conftest import token_for
 from tests.support.client import Client
+from tests.support.parts_proxy import PartsProxy
 from tests.support.servers import LocalServer
-from tests.support.store_proxy import StoreProxy
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = [
@@ -26,7 +26,7 @@ expect.set_options(timeout=15_000)
 @pytest.fixture(scope="session")
 def store(env):
     """The store, behind a proxy that counts the parts that reach it."""
-    with StoreProxy(env["S3_ENDPOINT_URL"]) as proxy:
+    with PartsProxy(env["S3_ENDPOINT_URL"]) as proxy:
         yield proxy
 
 

@@ -12,7 +12,7 @@ from dev.server import Server
 from lib import log, wiring
 from tests.conftest import token_for
 from tests.support.client import Client
-from tests.support.http_faults import StoreProxy
+from tests.support.http_faults import FaultyProxy
 from tests.support.proxy import Proxy
 
 
@@ -49,7 +49,7 @@ def database_proxy(env):
 
 @pytest.fixture
 def store_proxy(env):
-    with StoreProxy(env["S3_ENDPOINT_URL"]) as proxy:
+    with FaultyProxy(env["S3_ENDPOINT_URL"]) as proxy:
         yield proxy
 
 

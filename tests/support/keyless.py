@@ -3,15 +3,14 @@
 import base64
 import copy
 import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from deploy.documents import document
+from tests.support.http_server import Handler, HttpServer
 
 TEAM, PROJECT = "acme", "uploads"
 AUDIENCE = f"https://vercel.com/{TEAM}"
@@ -24,38 +23,24 @@ def subject(environment="production"):
     return f"owner:{TEAM}:project:{PROJECT}:environment:{environment}"
 
 
-class Issuer:
-    """An OIDC issuer with a JWKS of its own; a context manager."""
+class Issuer(HttpServer):
+    """An OIDC issuer with a JWKS of its own."""
 
     def __init__(self):
         self._key = rsa.generate_private_key(65537, 2048)
-        public = json.loads(RSAAlgorithm.to_jwk(self._key.public_key()))
-        jwks = json.dumps({"keys": [public | {"kid": "one", "use": "sig", "alg": "RS256"}]}).encode()
+        jwk = json.loads(RSAAlgorithm.to_jwk(self._key.public_key()))
+        documents = {"jwks": {"keys": [jwk | {"kid": "one", "use": "sig", "alg": "RS256"}]}}
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(handler):  # noqa: N805 - `self` is the issuer
-                known = {"jwks": jwks, "openid-configuration": json.dumps({"issuer": self.url}).encode()}
-                body = known.get(handler.path.rpartition("/")[2])
-                handler.send_response(200 if body else 404)
-                handler.send_header("Content-Type", "application/json")
-                handler.send_header("Content-Length", str(len(body or b"")))
-                handler.end_headers()
-                handler.wfile.write(body or b"")
+        class Documents(Handler):
+            def serve(self):
+                known = documents.get(self.path.rpartition("/")[2])
+                content = json.dumps(known).encode() if known else b""
+                self.answer(200 if known else 404, [("Content-Type", "application/json")], content)
 
-            def log_message(self, *_):
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/{TEAM}"
+        super().__init__(Documents)
+        self.url += f"/{TEAM}"
         self.jwks_url = f"{self.url}/.well-known/jwks"
-
-    def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *exc):
-        self._server.shutdown()
-        self._server.server_close()
+        documents["openid-configuration"] = {"issuer": self.url}
 
     def token(self, **claims):
         """As Vercel sends one with each request."""

@@ -1,17 +1,17 @@
 """An issuer of tokens: keys to sign with, and a JWKS endpoint that shows their public halves."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from tests.support.http_server import Handler, HttpServer
+
 CURVES = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
 
 
-class Keys:
+class Keys(HttpServer):
     """The endpoint is up while the context lasts; `status` and `body` make it answer something else."""
 
     def __init__(self):
@@ -21,26 +21,13 @@ class Keys:
         self.body = None
         keys = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
+        class Documents(Handler):
+            def serve(self):
                 keys.fetches += 1
-                self.send_response(keys.status)
-                self.end_headers()
-                self.wfile.write(keys.document() if keys.status == 200 else b"sorry")
+                self.answer(keys.status, (), keys.document() if keys.status == 200 else b"sorry")
 
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/.well-known/jwks.json"
-        threading.Thread(target=self.server.serve_forever, args=[0.02], daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Documents)
+        self.url += "/.well-known/jwks.json"
 
     def document(self):
         shown = {"keys": [self.public(kid) for kid in self.keys]}

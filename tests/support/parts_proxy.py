@@ -1,17 +1,14 @@
 """An HTTP proxy before the store that counts the parts that reach it, and can hold or break them."""
 
 import contextlib
-import http.client
 import select
 import socket
 import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+from tests.support.http_server import Handler, HttpServer
 from tests.support.servers import wait_for
-
-HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding"}
 
 
 @dataclass(frozen=True)
@@ -23,15 +20,15 @@ class Put:
     status: int
 
 
-class StoreProxy:
-    """Forwards to a store as it is, its `Host` too, so that signatures hold; a context manager.
+class PartsProxy(HttpServer):
+    """Forwards to a store as it is.
 
     `hold(n)` lets n more parts through; the others wait for `release()`, and a part whose sender has gone
     meanwhile never reaches the store.
     """
 
     def __init__(self, endpoint):
-        self.target = urlsplit(endpoint).netloc
+        self.target = endpoint
         self.puts = []
         self.held = 0
         self.dropped = 0  # parts whose sender went away while they were held
@@ -42,18 +39,11 @@ class StoreProxy:
         self._epoch = 0
         self._open = threading.Event()
         self._open.set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
+        super().__init__(_handler(self))
 
     def __exit__(self, *exc):
         self.release()
-        self._server.shutdown()
-        self._server.server_close()
+        super().__exit__(*exc)
 
     def reset(self):
         """Give up what is held, forget what was counted, and let everything through."""
@@ -126,54 +116,21 @@ def _is_gone(connection):
 
 
 def _handler(proxy):
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *args):
-            pass
-
-        def forward(self):
-            try:
-                length = int(self.headers.get("Content-Length") or 0)
-                body = self.rfile.read(length)
-                query = parse_qs(urlsplit(self.path).query)
-                is_part = self.command == "PUT" and "partNumber" in query
-                if len(body) < length or (is_part and not proxy.admit(self.connection)):
-                    self.close_connection = True
-                    self.connection.close()
-                    return
-                status, headers, content = self.ask(body)
-                if is_part:
-                    proxy.puts.append(Put(urlsplit(self.path).path, int(query["partNumber"][0]), status))
-                self.answer(status, headers, content)
-            except OSError:  # the browser went away, which is what some tests are about
-                self.close_connection = True
-
-        def counted(self):
+    class Counting(Handler):
+        def serve(self):
             with proxy.counted():
-                self.forward()
+                self.pass_on()
 
-        # The base class looks for these names.
-        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_OPTIONS = counted  # noqa: N815
+        def pass_on(self):
+            body = self.body()
+            query = parse_qs(urlsplit(self.path).query)
+            is_part = self.command == "PUT" and "partNumber" in query
+            if is_part and not proxy.admit(self.connection):
+                self.close_connection = True
+                return
+            status, headers, content = self.forward(proxy.target, body)
+            if is_part:
+                proxy.puts.append(Put(urlsplit(self.path).path, int(query["partNumber"][0]), status))
+            self.answer(status, headers, content)
 
-        def ask(self, body):
-            with contextlib.closing(http.client.HTTPConnection(proxy.target, timeout=20)) as store:
-                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # a refusal comes early
-                    store.request(self.command, self.path, body, dict(self.headers.items()))
-                response = store.getresponse()
-                return response.status, response.getheaders(), response.read()
-
-        def answer(self, status, headers, content):
-            self.send_response_only(status)
-            for name, value in headers:
-                if name.lower() not in HOP_BY_HOP | {"content-length"}:
-                    self.send_header(name, value)
-            length = {name.lower(): value for name, value in headers}.get("content-length")
-            self.send_header(
-                "Content-Length", length if self.command == "HEAD" and length else str(len(content))
-            )
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(content)
-
-    return Handler
+    return Counting
