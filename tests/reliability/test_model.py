@@ -44,6 +44,8 @@ class Machine(RuleBasedStateMachine):
         self.clients = {user: Client(world.http, token_for(f"{user}-{tag}")) for user in USERS}
         self.sessions = []
         self.urls = {}  # of parts, by upload id and number
+        self.uploads = set()  # every upload id there ever was
+        self.sent = []  # sessions and items that were registered in them, to be sent again
         self.ids = [str(uuid.uuid4()) for _ in range(4)]  # that clients choose files' ids from
 
     # --- What the rules are made of
@@ -93,6 +95,8 @@ class Machine(RuleBasedStateMachine):
         foreign = {file.id for other in self.sessions if other is not session for file in other.files}
         status, file, body = model.register(session, item, foreign, planned, store_fails)
         if isinstance(answer, dict) and answer.get("uploadId"):
+            assert (answer["uploadId"] in self.uploads) == (status == 200), "201 is a new upload, 200 is not"
+            self.uploads.add(answer["uploadId"])
             file.id, file.upload_id = answer["fileId"], answer["uploadId"]
             file.url = self.world.url_of(self.tag, session, file)
             self.keep_urls(file.upload_id, answer.get("presignedUrls"))
@@ -116,7 +120,16 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.sessions)
     @rule(choice=CHOICE, drawn=ITEM, fault=FAULT)
     def register(self, choice, drawn, fault):
-        session, item = self.one(choice), self.item(drawn)
+        self.register_item(self.one(choice), self.item(drawn), choice, fault)
+
+    @precondition(lambda self: self.sent)
+    @rule(choice=CHOICE, fault=FAULT)
+    def register_again(self, choice, fault):
+        """As a client does that lost the answer, or was told that the upload is gone."""
+        self.register_item(*self.sent[choice % len(self.sent)], choice, fault)
+
+    def register_item(self, session, item, choice, fault):
+        self.sent.append((session, item))
         self.world.plan("S3.create_upload", fault)
         answer = self.ask(session, "POST", "/files", item, choice)
 
@@ -131,6 +144,7 @@ class Machine(RuleBasedStateMachine):
     @rule(choice=CHOICE, drawn=st.lists(ITEM, min_size=1, max_size=4))
     def batch(self, choice, drawn):
         session, items = self.one(choice), [self.item(one) for one in drawn]
+        self.sent += [(session, item) for item in items]
         answer = self.ask(session, "POST", "/files/batch", {"files": items}, choice)
         answers = answer[1].get("results", [None] * len(items))
 

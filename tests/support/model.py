@@ -58,6 +58,7 @@ class File:
 
     def restart(self):
         self.status, self.upload, self.put, self.recorded = "pending", "open", {}, {}
+        self.upload_id = None  # the new one is the answer's
 
 
 @dataclass(eq=False)
