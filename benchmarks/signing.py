@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from benchmarks.measure import side_by_side
-from dev.stack import store_client
+from dev.store import store_client
 from lib.presign import Credentials, presign_upload_parts
 
 KEY = "dev/moc-instructions/user/session/instruction/3f0b6c1e-8a53-4c4f-9d0e-2f4f6a1b7c5d.pdf"

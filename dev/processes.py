@@ -14,6 +14,8 @@ from typing import Any
 
 import psutil
 
+ELSEWHERE = "Run your own PostgreSQL and S3 (LocalStack will do), and set DATABASE_URL and S3_ENDPOINT_URL."
+
 
 class StackError(Exception):
     """The local stack cannot do its work; the text says what to do about it."""

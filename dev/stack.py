@@ -8,27 +8,14 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psycopg
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
-from deploy.documents import document
-from dev.processes import Child, StackError, User, are_free, end_orphans, free_ports
-
-BUCKET = "uploads"
-WEED_PORTS = [
-    "s3.port", "s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc",
-    "filer.port", "filer.port.grpc", "admin.port", "admin.port.grpc",
-]  # fmt: skip
-
-SOCKETS = Path("/tmp")  # noqa: S108 - where SeaweedFS puts sockets, whatever TMPDIR says
+from dev.processes import ELSEWHERE, Child, StackError, User, are_free, end_orphans, free_ports
+from dev.store import BUCKET, PORTS, Store
 
 
 class Stack:
@@ -48,13 +35,11 @@ class Stack:
     ) -> None:
         self.folder = folder.resolve()
         self._fast = fast
-        self._origins = origins or ["*"]
-        self._weed_options = weed_options
         self._user = User.unprivileged()
         self._state: dict[str, Any] = {}
         # PostgreSQL stops at SIGINT without waiting for its clients to leave.
         self.postgres = Child("postgres", self.folder / "postgres.log", signal.SIGINT)
-        self.weed = Child("weed", self.folder / "weed.log")
+        self.store = Store(self.folder, origins=origins or ["*"], options=weed_options)
 
     def __enter__(self) -> "Stack":
         self.start()
@@ -77,10 +62,10 @@ class Stack:
             end_orphans(self._state.get("pids", []), (str(self.folder), self._state["marker"]))
             self._choose_ports()
             self._save_state()
-            self._start_weed()  # takes longer, so it starts first and is waited for last
+            self.store.launch(self._state)  # takes longer, so it starts first and is waited for last
+            self._save_state()
             self.start_postgres()
-            self.weed.wait_until(self._bucket_works)
-            self._configure_bucket()
+            self.store.wait_for_bucket(self.env())
         except BaseException:
             self.stop()
             raise
@@ -88,8 +73,9 @@ class Stack:
     def stop(self) -> None:
         """Stop both; the data stays."""
         self.postgres.stop()
-        self.weed.stop()
-        self._remove_sockets()
+        self.store.stop()
+        if self._state:  # else it could not be read, and nothing was started
+            self.store.remove_sockets(self._state)
         self._lock.close()
 
     def env(self) -> dict[str, str]:
@@ -111,7 +97,7 @@ class Stack:
 
     def crashed(self) -> str | None:
         """What has exited by itself, and where its log is."""
-        for child in (self.postgres, self.weed):
+        for child in (self.postgres, self.store):
             if child.exit_code() is not None:
                 return f"{child.name} exited with status {child.exit_code()}: see {child.log}"
         return None
@@ -180,69 +166,6 @@ class Stack:
         shutil.rmtree(shelter, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    # --- SeaweedFS
-
-    def _start_weed(self) -> None:
-        home = self.folder / "s3"
-        for name in ("data", "tmp"):
-            (home / name).mkdir(parents=True, exist_ok=True)
-        keys = [{"accessKey": self._state["access_key"], "secretKey": self._state["secret_key"]}]
-        actions = ["Admin", "Read", "Write", "List", "Tagging"]
-        config = home / "s3.json"
-        config.write_text(
-            json.dumps({"identities": [{"name": "dev", "credentials": keys, "actions": actions}]})
-        )
-        config.chmod(0o600)
-        ports = zip(WEED_PORTS, self._state["weed_ports"], strict=True)
-        # A Unix socket's path has a limit of about 100 bytes, which a checkout's folder may exceed.
-        sockets = f"{SOCKETS}/us-{self._state['marker']}"
-        command = [
-            _weed_binary(), "-logtostderr=true", "mini", f"-dir={home / 'data'}",
-            "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.config={config}", "-s3.domainName=s3.localhost",
-            "-s3.allowedOrigins=http://none.invalid", "-s3.autoCreateBucket=false", "-s3.port.iceberg=0",
-            "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false",
-            "-master.volumeSizeLimitMB=1024",
-            f"-s3.localSocket={sockets}-s3", f"-filer.localSocket={sockets}-filer",
-            *(f"-{name}={port}" for name, port in ports), *self._weed_options,
-        ]  # fmt: skip
-        env = {**os.environ, "GOMEMLIMIT": "512MiB", "TMPDIR": str(home / "tmp")}
-        self.weed.start(command, env, cwd=home)
-        self._save_state()
-
-    def _remove_sockets(self) -> None:
-        """Remove the Unix sockets that SeaweedFS leaves behind, those with names of its own too."""
-        if not self._state:
-            return  # it could not be read, and nothing was started
-        patterns = [f"us-{self._state['marker']}-*"]
-        patterns += [f"seaweedfs-*-grpc-{port}.sock" for port in self._state.get("weed_ports", [])]
-        for pattern in patterns:
-            for path in SOCKETS.glob(pattern):
-                path.unlink(missing_ok=True)
-
-    def _bucket_works(self) -> None:
-        """The port opens before writes work, so only a write shows that it is ready."""
-        client = store_client(self.env())
-        with suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
-            client.create_bucket(Bucket=BUCKET)
-        client.put_object(Bucket=BUCKET, Key=".ready", Body=b"1")
-        client.delete_object(Bucket=BUCKET, Key=".ready")
-
-    def _configure_bucket(self) -> None:
-        """As deploy/ configures a real one, but that a browser may also read."""
-        rule = {
-            "AllowedOrigins": self._origins,
-            "AllowedMethods": ["PUT", "GET", "HEAD"],
-            "AllowedHeaders": ["*"],
-            "ExposeHeaders": ["ETag"],
-            "MaxAgeSeconds": 600,
-        }
-        client = store_client(self.env())
-        with suppress(ClientError):
-            client.put_bucket_cors(Bucket=BUCKET, CORSConfiguration={"CORSRules": [rule]})
-            client.put_bucket_lifecycle_configuration(
-                Bucket=BUCKET, LifecycleConfiguration=document("lifecycle", {})
-            )
-
     # --- State
 
     def _load_state(self) -> dict[str, Any]:
@@ -263,7 +186,7 @@ class Stack:
         }
 
     def _save_state(self) -> None:
-        self._state["pids"] = [child.pid for child in (self.postgres, self.weed) if child.pid]
+        self._state["pids"] = [child.pid for child in (self.postgres, self.store) if child.pid]
         new = self.folder / "state.json.new"
         new.touch(mode=0o600)
         new.write_text(json.dumps(self._state))
@@ -273,23 +196,7 @@ class Stack:
         """The ports of the last run where they are free, so that what was pasted then still works."""
         ports = [self._state.get("pg_port"), *self._state.get("weed_ports", [])]
         if None in ports or not are_free(ports):
-            self._state["pg_port"], *self._state["weed_ports"] = free_ports(1 + len(WEED_PORTS))
-
-
-def store_client(env: Mapping[str, str]) -> Any:
-    """A client of the store of an environment, for those who look past the API."""
-    return boto3.client(
-        "s3",
-        endpoint_url=env["S3_ENDPOINT_URL"],
-        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-        region_name=env["S3_REGION"],
-        config=Config(
-            s3={"addressing_style": "path"},
-            retries={"max_attempts": 1},
-            request_checksum_calculation="when_required",
-        ),
-    )
+            self._state["pg_port"], *self._state["weed_ports"] = free_ports(1 + len(PORTS))
 
 
 def _postgres_binaries() -> Path:
@@ -307,13 +214,3 @@ def _copied_package(binaries: Path, shelter: Path) -> Path:
         if not folder.name.endswith(".dist-info") and not (shelter / folder.name).exists():
             shutil.copytree(folder, shelter / folder.name, ignore=shutil.ignore_patterns("include"))
     return shelter / binaries.relative_to(package.parent)
-
-
-def _weed_binary() -> str:
-    found = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
-    if found is None:
-        raise StackError(f"There is no embedded S3 store for this platform. {ELSEWHERE}")
-    return found
-
-
-ELSEWHERE = "Run your own PostgreSQL and S3 (LocalStack will do), and set DATABASE_URL and S3_ENDPOINT_URL."

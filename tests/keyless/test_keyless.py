@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dev.stack import store_client
+from dev.store import store_client
 from lib import role, wiring
 from lib.config import SettingsError
 from lib.errors import ApiError

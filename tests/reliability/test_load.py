@@ -164,7 +164,7 @@ def put_under_load(env, folder, clients, seconds, database_proxy, store_proxy):
 
 def all_is_right(uploaders, env):
     """Every acknowledged file is in the store byte for byte, and the table and the store agree."""
-    from dev.stack import store_client
+    from dev.store import store_client
 
     s3 = store_client(env)
     done = {file_id: digest for uploader in uploaders for file_id, digest in uploader.done.items()}

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from dev.processes import Child, free_ports
-from dev.stack import store_client
+from dev.store import store_client
 from tests.support.servers import KEPT, ROOT
 
 VENV = ROOT / ".dev" / "localstack-venv"
