@@ -16,8 +16,11 @@ from lib.errors import ApiError, Reason
 
 T = TypeVar("T")
 
-# Two connections can die in a row: one that was idle, and one just made when the database went down.
-ATTEMPTS = 3
+WORKERS = 3  # threads of the pool, which connect
+
+# Four connections can die in a row: one that was idle, and one that each worker was making when the
+# database went down.
+ATTEMPTS = 1 + WORKERS + 1
 
 IDLE_CHECK_SECONDS = 30.0
 CHECK_SECONDS = 2.0  # that an idle connection has to show that it lives
@@ -96,6 +99,7 @@ class Database:
             timeout=5,
             reconnect_timeout=2,
             max_idle=120,
+            num_workers=WORKERS,
             check=self._check_when_idle,
             open=True,
         )
