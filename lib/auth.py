@@ -84,7 +84,7 @@ class KeySet:
     LIFESPAN = 300.0  # seconds until known keys are fetched again
     STALE_LIFESPAN = 24 * 3600.0  # seconds that known keys are good for while they cannot be fetched
     COOLDOWN = 10.0  # seconds between fetches, however many unknown key ids are sent
-    RETRY_PAUSE = 1.0  # seconds after a fetch that failed
+    RETRY_PAUSE = 1.0  # seconds after a fetch that failed, where no key is known
     TIMEOUT = 3.0  # seconds
 
     def __init__(self, url: str) -> None:
@@ -99,33 +99,45 @@ class KeySet:
 
         Raises `ApiError`: `TOKEN_INVALID` where there is no such key, `AUTH_UNAVAILABLE`.
         """
-        now = time.time()  # the wall clock: others may stand still while an instance is frozen
-        with self._lock:  # one fetch for all who wait
-            age = now - self._fetched_at
-            if (age > self.LIFESPAN or self._find(key_id) is None) and now >= self._next_fetch_at:
-                self._fetch(now)
-                age = now - self._fetched_at
-            found = self._find(key_id)
+        if self._is_fetch_due(key_id):
+            # One fetch for all who wait. Who has a key does not wait for an issuer that hangs.
+            has_key = self._find(key_id) is not None and self._age() <= self.STALE_LIFESPAN
+            if self._lock.acquire(blocking=not has_key):
+                try:
+                    if self._is_fetch_due(key_id):  # still, now that it is our turn
+                        self._fetch()
+                finally:
+                    self._lock.release()
+        found, age = self._find(key_id), self._age()
         if age > self.STALE_LIFESPAN or (found is None and age > self.LIFESPAN):
             raise ApiError(Reason.AUTH_UNAVAILABLE, headers={"Retry-After": "5"})
         if found is None:
             raise _invalid()
         return found
 
+    def _is_fetch_due(self, key_id: object) -> bool:
+        wanted = self._age() > self.LIFESPAN or self._find(key_id) is None
+        return wanted and time.time() >= self._next_fetch_at
+
+    def _age(self) -> float:
+        # By the wall clock: others may stand still while an instance is frozen.
+        return time.time() - self._fetched_at
+
     def _find(self, key_id: object) -> "PyJWK | None":
         if key_id is None and len(self._keys) == 1:
             return next(iter(self._keys.values()))
         return self._keys.get(key_id) if isinstance(key_id, str) else None
 
-    def _fetch(self, now: float) -> None:
+    def _fetch(self) -> None:
         import jwt
 
+        now = time.time()
         try:
             document = jwt.PyJWKClient(self._url, cache_jwk_set=False, timeout=self.TIMEOUT).fetch_data()
             keys = jwt.PyJWKSet.from_dict(document).keys
-        except (jwt.PyJWTError, OSError, ValueError, AttributeError, TypeError) as error:
+        except (jwt.PyJWTError, OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
             log.warning("jwks", problem=type(error).__name__, url=self._url)
-            self._next_fetch_at = time.time() + self.RETRY_PAUSE
+            self._next_fetch_at = time.time() + (self.COOLDOWN if self._keys else self.RETRY_PAUSE)
             return
         self._keys = {key.key_id: key for key in keys if key.public_key_use in ("sig", None)}
         self._fetched_at = now

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 MIB = 1024 * 1024
+URL = r"^https?://[^/\s]+\S*$"
 
 # A variable that is set but empty (`FOO= make run`, a blank field in a dashboard) counts as not set.
 Optional = Annotated[str | None, BeforeValidator(lambda value: value or None)]
@@ -37,12 +38,12 @@ class Settings(BaseModel):
     aws_session_token: OptionalSecret = None
     # In place of keys: the role that Vercel's OIDC token is exchanged for.
     aws_role_arn: Optional = Field(default=None, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/\S+$")
-    aws_endpoint_url_sts: Optional = Field(default=None, pattern=r"^https?://")
+    aws_endpoint_url_sts: Optional = Field(default=None, pattern=URL)
     vercel_oidc_token: OptionalSecret = None  # on this machine; on Vercel each request brings one
-    s3_region: str = "us-east-1"
-    s3_endpoint_url: Optional = Field(default=None, pattern=r"^https?://")
-    moc_bucket: str = Field(min_length=3)
-    public_base_url: Optional = Field(default=None, pattern=r"^https?://")
+    s3_region: str = Field(default="us-east-1", pattern=r"^[A-Za-z0-9-]+$")
+    s3_endpoint_url: Optional = Field(default=None, pattern=URL)
+    moc_bucket: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$")
+    public_base_url: Optional = Field(default=None, pattern=URL)
     stage: str = Field(default="dev", pattern=r"^[A-Za-z0-9_-]{1,32}$")
 
     presigned_url_ttl_minutes: int = Field(default=15, ge=1, le=7 * 24 * 60)  # S3's own limit is 7 days
@@ -56,7 +57,7 @@ class Settings(BaseModel):
     max_parts_list_mb: int = Field(default=5, ge=1, le=48 * MIB)
     max_image_mb: int = Field(default=10, ge=1, le=48 * MIB)
 
-    auth_jwks_url: Optional = Field(default=None, pattern=r"^https?://")
+    auth_jwks_url: Optional = Field(default=None, pattern=URL)
     auth_issuer: Optional = None
     auth_audience: Optional = None
     auth_jwt_secret: OptionalSecret = None
@@ -74,10 +75,10 @@ class Settings(BaseModel):
 
         Raises `SettingsError`, which names every variable that is missing or makes no sense.
         """
+        # Stripped: what was pasted into a dashboard may end with a line break.
+        env = {name: value.strip() for name, value in env.items() if value.strip()}
         # Vercel sets AWS_REGION to the function's own region, so the bucket's own variable comes first.
-        env = {"S3_REGION": env.get("AWS_REGION") or "us-east-1"} | {
-            k: v for k, v in env.items() if v.strip()
-        }
+        env = {"S3_REGION": env.get("AWS_REGION", "us-east-1")} | env
         try:
             return cls.model_validate(
                 {name: env[name.upper()] for name in cls.model_fields if name.upper() in env}
@@ -105,6 +106,13 @@ class Settings(BaseModel):
         if self.auth_jwt_secret and len(self.auth_jwt_secret.get_secret_value().encode()) < 32:
             # RFC 7518, 3.2: a key of at least the hash's size must be used with HS256
             raise ValueError("AUTH_JWT_SECRET: must have at least 32 bytes")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_come_in_pairs(self) -> Self:
+        alone = (self.aws_access_key_id is None) != (self.aws_secret_access_key is None)
+        if alone and not self.aws_role_arn:  # beside which keys are not used
+            raise ValueError("AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY: both must be set, or neither")
         return self
 
     @property

@@ -1,5 +1,6 @@
 """Structured logs: one line a request at least, and never a token or a presigned URL."""
 
+import logging
 from contextvars import ContextVar
 from typing import Any
 
@@ -8,6 +9,14 @@ from aws_lambda_powertools import Logger
 from lib.errors import ApiError
 
 logger = Logger(service="upload-sessions", level="INFO", location=None, serialize_stacktrace=False)
+
+# What libraries warn of becomes lines of the same form. No more than that: what they tell at lower levels
+# holds URLs and headers, which are secrets.
+for name in ("psycopg", "botocore", "urllib3"):
+    library = logging.getLogger(name)
+    library.setLevel(logging.WARNING)
+    library.addHandler(logger.registered_handler)
+    library.propagate = False
 
 # A context variable and not the logger's own keys, which all threads share.
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)

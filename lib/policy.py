@@ -1,7 +1,6 @@
 """What may be uploaded: one table of categories, and what follows from it."""
 
 import hashlib
-import mimetypes
 import re
 import string
 from collections.abc import Iterable
@@ -26,6 +25,22 @@ PARTS_LIST_TYPES = (
     "application/vnd.ms-excel",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 )
+
+# Not the `mimetypes` module: it reads the machine's own tables, and a file's category, which is part of its
+# object key, must be the same on every machine.
+TYPES_BY_EXTENSION = {
+    "pdf": "application/pdf",
+    "csv": "text/csv",
+    "xml": "application/xml",
+    "txt": "text/plain",
+    "xls": "application/vnd.ms-excel",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "webp": "image/webp",
+    "gif": "image/gif",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +122,7 @@ def extension_of(name: str) -> str | None:
 
 def described_by(file_key: str) -> tuple[str, str]:
     """The category and MIME type of a file of which nothing but its key is known."""
-    mime_type = mimetypes.guess_type(file_key)[0] or "application/octet-stream"
+    mime_type = TYPES_BY_EXTENSION.get((extension_of(file_key) or "").lower(), "application/octet-stream")
     return category_of(mime_type) or "instruction", mime_type
 
 

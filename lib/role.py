@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SESSION_NAME = "upload-sessions"  # shown in CloudTrail
 RETRY_PAUSE = timedelta(seconds=1)  # after an exchange that failed
+RENEWAL_PAUSE = timedelta(seconds=30)  # likewise, while there are credentials that are still good
 SHORTEST_AHEAD = timedelta(minutes=5)
 
 CHECKS = {
@@ -55,14 +56,25 @@ class Role:
 
         They serve until their end when they cannot be renewed. Raises `ApiError` `STORAGE_UNAVAILABLE`.
         """
-        with self._lock:  # one exchange for all who wait
-            now = utc_now()
-            if now >= self._refresh_at and now >= self._next_try_at:
-                self._renew(now)
-            known = self._known
-        if known is None or known.expires_at is None or known.expires_at <= now:
+        # One exchange for all who wait; while the old ones are good, nobody waits for a service that hangs.
+        if self._is_renewal_due() and self._lock.acquire(blocking=self._good() is None):
+            try:
+                if self._is_renewal_due():  # still, now that it is our turn
+                    self._renew(utc_now())
+            finally:
+                self._lock.release()
+        good = self._good()
+        if good is None:
             raise ApiError(Reason.STORAGE_UNAVAILABLE, headers={"Retry-After": "5"})
-        return known
+        return good
+
+    def _is_renewal_due(self) -> bool:
+        return utc_now() >= max(self._refresh_at, self._next_try_at)
+
+    def _good(self) -> Credentials | None:
+        """The credentials, where they have not expired."""
+        known = self._known
+        return known if known and known.expires_at and known.expires_at > utc_now() else None
 
     def botocore_session(self) -> "Session":
         """A session whose clients sign with these credentials."""
@@ -97,7 +109,7 @@ class Role:
             self.problem = None
             return
         if token:
-            self._next_try_at = utc_now() + RETRY_PAUSE
+            self._next_try_at = utc_now() + (RENEWAL_PAUSE if self._good() else RETRY_PAUSE)
         claims = {name: str(value)[:200] for name, value in claims_of(token or "").items()}
         self.problem = {
             "problem": code,

@@ -46,6 +46,7 @@ class FileRow:
     object_key: str
     status: FileStatus
     upload_id: str | None
+    attempt: str | None  # which registration its present upload comes from; the object bears it too
     etag: str | None
 
     @property

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+ATTEMPT = "attempt"  # the name of the object's user metadata (x-amz-meta-…), which stores keep in lower case
+
 
 class UploadGoneError(Exception):
     """S3 has no such multipart upload (NoSuchUpload): never started, aborted, or completed."""
@@ -40,6 +42,7 @@ class StoredObject:
 
     etag: str
     size: int  # bytes
+    attempt: str | None  # the registration that its upload was started for
 
 
 class S3:
@@ -62,11 +65,12 @@ class S3:
         with suppress(Exception):  # the call that needs the client meets it too, and says so
             self._client  # noqa: B018
 
-    def create_upload(self, key: str, content_type: str) -> str:
-        """Start a multipart upload and return its upload id."""
+    def create_upload(self, key: str, content_type: str, attempt: str | None = None) -> str:
+        """Start a multipart upload and return its upload id; the object will bear the attempt."""
+        metadata = {ATTEMPT: attempt} if attempt else {}
         return _ask(
             lambda: self._client.create_multipart_upload(
-                Bucket=self._bucket, Key=key, ContentType=content_type
+                Bucket=self._bucket, Key=key, ContentType=content_type, Metadata=metadata
             )["UploadId"]
         )
 
@@ -227,7 +231,8 @@ def _before_each_attempt(**_: Any) -> None:
 
 
 def _stored(answer: "HeadObjectOutputTypeDef") -> StoredObject:
-    return StoredObject(answer["ETag"].strip('"'), answer["ContentLength"])
+    metadata = {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
+    return StoredObject(answer["ETag"].strip('"'), answer["ContentLength"], metadata.get(ATTEMPT))
 
 
 def _moment(value: Any) -> datetime:

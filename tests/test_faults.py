@@ -243,6 +243,63 @@ def test_nothing_is_asked_for_again_when_nothing_says_it_should_be_there(api, fa
     assert faults.calls.count("S3.list_parts") == 1
 
 
+def key_of(s3, upload_id):
+    uploads = s3.list_multipart_uploads(Bucket="uploads", MaxUploads=1000)["Uploads"]
+    [key] = [upload["Key"] for upload in uploads if upload["UploadId"] == upload_id]
+    return key
+
+
+def assemble(s3, registered, parts):
+    """Complete an upload behind the API's back, and answer the object's key."""
+    key = key_of(s3, registered["uploadId"])
+    listed = {"Parts": [{"PartNumber": part["partNumber"], "ETag": part["etag"]} for part in parts]}
+    names = {"Bucket": "uploads", "Key": key, "UploadId": registered["uploadId"]}
+    s3.complete_multipart_upload(**names, MultipartUpload=listed)
+    return key
+
+
+def test_the_object_of_a_given_up_upload_is_not_taken_for_that_of_the_next(api, s3, db):
+    """It came to be when its file was aborted while S3 assembled it; the next file has its id, so its key."""
+    session, file = api.session(), pdf(fileId=new_id())
+    old, parts = api.upload(session, file, b"old")
+    db.execute("DELETE FROM upload_session_files WHERE id = %s", [old["fileId"]])
+    key = assemble(s3, old, parts)
+
+    api.upload(session, file, b"new")
+    path = f"/{session}/files/{file['fileId']}"
+    assert api.call("DELETE", path).status_code == 204
+    assert api.show(session)["files"] == []
+
+    api.register(session, file | {"size": 3})
+    assert api.refused("POST", f"{path}/complete")[1]["reason"] == "PARTS_MISSING"
+    again = api.parts(session, file["fileId"], "?presign=true")
+    put_all(again["presignedUrls"], b"new", 5 * MIB)
+    assert api.complete(session, file["fileId"])["sizeBytes"] == 3
+    assert s3.get_object(Bucket="uploads", Key=key)["Body"].read() == b"new"
+
+
+def test_nothing_is_acknowledged_that_the_table_does_not_say(api, s3, db):
+    """A reservation under whose key there is an object: it has no upload that could have become it."""
+    session = api.session()
+    file, parts = api.upload(session, pdf(fileId=new_id()), b"abc")
+    assemble(s3, file, parts)
+    db.execute("UPDATE upload_session_files SET upload_id = NULL WHERE id = %s", [file["fileId"]])
+    assert api.refused("POST", complete_path(session, file))[1]["reason"] == "UPLOAD_NOT_FOUND"
+    assert [one["status"] for one in api.show(session)["files"]] == ["pending"]
+
+
+def test_a_file_that_was_assembled_before_its_session_expired_is_complete(api, faults, db):
+    session = api.session()
+    file, parts = api.upload(session, pdf(), b"abc")
+    unfinished = api.register(session, pdf("other.pdf"))
+    faults.fail("S3.complete_upload", error=unavailable, after=True)
+    assert api.refused("POST", complete_path(session, file), {"parts": parts}) == UNAVAILABLE
+    db.execute("UPDATE upload_sessions SET expires_at = NOW() WHERE id = %s", [session])
+    assert api.complete(session, file["fileId"])["sizeBytes"] == 3
+    assert api.refused("POST", complete_path(session, unfinished))[1]["reason"] == "SESSION_EXPIRED"
+    assert [one["status"] for one in api.show(session)["files"]] == ["completed", "pending"]
+
+
 def test_the_database_restarts_between_two_requests(api, stack):
     session = api.session()
     stack.restart_postgres()
@@ -260,6 +317,13 @@ def test_the_database_is_down(in_process):
         503, {"status": "unavailable", "database": "unavailable", "bucket": "ok"},
     )  # fmt: skip
     assert health.headers["Retry-After"] == "5"
+
+
+def test_the_database_was_never_migrated(in_process, env, db):
+    db.execute("CREATE DATABASE never_migrated")
+    api = in_process(DATABASE_URL=env["DATABASE_URL"].rpartition("/")[0] + "/never_migrated")
+    health = api.call("GET", "/api/health")
+    assert (health.status_code, health.json()["database"]) == (503, "unavailable")
 
 
 def test_the_bucket_is_not_there(in_process):

@@ -49,4 +49,6 @@ def test_what_follows_from_a_type():
 def test_what_follows_from_a_key():
     assert described_by("resume-test.pdf") == ("instruction", "application/pdf")
     assert described_by("a.png") == ("image", "image/png")
+    assert described_by("a.WEBP") == ("image", "image/webp")  # which Python's own table lacks before 3.13
+    assert described_by("a.xlsx")[0] == "parts-list"
     assert described_by("a.xyzzy") == ("instruction", "application/octet-stream")

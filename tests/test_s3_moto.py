@@ -37,7 +37,7 @@ def s3(client):
 
 @pytest.fixture
 def upload_id(s3):
-    return s3.create_upload(KEY, "application/pdf")
+    return s3.create_upload(KEY, "application/pdf", "an attempt")
 
 
 def put(client, upload_id, number, body):
@@ -77,7 +77,7 @@ def test_complete_and_head(s3, client, upload_id):
     assert s3.head_object(KEY) is None
     etag = s3.complete_upload(KEY, upload_id, s3.list_parts(KEY, upload_id))
     assert etag.endswith("-2")
-    assert s3.head_object(KEY) == StoredObject(etag, MIN_PART_SIZE + 1)
+    assert s3.head_object(KEY) == StoredObject(etag, MIN_PART_SIZE + 1, "an attempt")
     assert client.get_object(Bucket=BUCKET, Key=KEY)["Body"].read() == b"".join(bodies)
 
 

@@ -44,11 +44,13 @@ class Abort:
         """
         outcomes = self._parallel.outcomes(self._abort_upload, files)
         aborted = [file for file, outcome in zip(files, outcomes, strict=True) if outcome is True]
-        left = self._store.delete(aborted) if aborted else set()
+        left = {file.id for file in files} - {file.id for file in aborted}
+        if aborted:
+            left |= self._store.delete(aborted)
         for outcome in outcomes:
             if isinstance(outcome, ApiError):
                 raise outcome
-        return left | {file.id for file in files if file not in aborted}
+        return left
 
     def _abort_upload(self, file: FileRow) -> bool:
         """Abort one upload; false where its object is there, so that it was completed."""

@@ -15,7 +15,7 @@ from lib.s3 import S3, PartsChangedError, UploadGoneError
 from lib.service.checks import file_of, open_for_writing, record_of
 from lib.service.storage import completed_elsewhere, completed_or_failed, list_current_parts
 from lib.service.urls import utc_now
-from lib.store.files import FileStore
+from lib.store.files import FileRecord, FileStore
 
 # Between two looks at a list that lacks what somebody says was uploaded (some stores are eventually
 # consistent).
@@ -51,16 +51,33 @@ class Completion:
         record = record_of(self._store, user_id, session_id, file_id, with_parts=True)
         file = record.file
         if file is None or file.status != "completed":
-            open_for_writing(record.session, self._now())
-            sent = {part.part_number: part.etag for part in request.parts or ()}
-            recorded = {part.part_number: part.etag for part in record.parts}
-            file = self._assembled(file_of(record), sent, recorded)
+            file = self._assembled_in_time(record) or self._assembled(
+                file_of(record),
+                sent={part.part_number: part.etag for part in request.parts or ()},
+                recorded={part.part_number: part.etag for part in record.parts},
+            )
         return CompletedFile(
             file_id=file.id,
             file_url=self._s3.object_url(file.object_key),
             size_bytes=file.size,
             etag=file.etag or "",
         )
+
+    def _assembled_in_time(self, record: FileRecord) -> FileRow | None:
+        """None where the session takes calls. After its end: the file, where a call assembled it before that
+        and died before it could say so; else raises `ApiError` `SESSION_EXPIRED`, `SESSION_NOT_ACTIVE`.
+        """
+        try:
+            open_for_writing(record.session, self._now())
+        except ApiError:
+            file = record.file
+            if file is None or file.upload_id is None:
+                raise
+            completed = completed_elsewhere(self._store, self._s3, file)
+            if completed is None:
+                raise
+            return completed
+        return None
 
     def _assembled(self, file: FileRow, sent: Mapping[int, str], recorded: Mapping[int, str]) -> FileRow:
         """The file, completed by this call or another."""

@@ -1,5 +1,6 @@
 """Whether the API can work: the database and the bucket can be reached."""
 
+from lib import log
 from lib.errors import ApiError
 from lib.models import Health
 from lib.s3 import S3
@@ -17,12 +18,11 @@ class HealthCheck:
 
     def check_health(self) -> Health:
         """Ask both at once."""
-        failed = [
-            isinstance(outcome, ApiError)
-            for outcome in self._parallel.outcomes(
-                lambda ask: ask(), (self._store.ping, self._s3.head_bucket)
-            )
-        ]
+        outcomes = self._parallel.outcomes(lambda ask: ask(), (self._store.ping, self._s3.head_bucket))
+        for outcome in outcomes:
+            if isinstance(outcome, ApiError):
+                log.refused("health", outcome)
+        failed = [isinstance(outcome, ApiError) for outcome in outcomes]
         return Health(
             status="unavailable" if any(failed) else "ok",
             database="unavailable" if failed[0] else "ok",

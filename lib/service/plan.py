@@ -41,12 +41,14 @@ class Plan:
         session: SessionRow,
         files: Sequence[FileRow],
         max_files: int,
+        attempt: str,
     ) -> None:
         self._user_id = user_id
         self._stage = stage
         self._policy = policy
         self._session = session
         self._max_files = max_files
+        self._attempt = attempt
         self._by_id = {file.id: file for file in files}
         self._by_key = {file.file_key: file for file in files}
         self._planned: dict[str, Decision] = {}
@@ -72,7 +74,7 @@ class Plan:
         if known.id in self._planned:
             return replace(self._planned[known.id], item=item)  # an earlier file of this very batch
         if known.status == "failed":
-            return Decision(Step.RESTART, known, item)
+            return Decision(Step.RESTART, replace(known, attempt=self._attempt), item)
         there = known.upload_id or known.status == "completed"
         return Decision(Step.REPLAY if there else Step.ADOPT, known, item)
 
@@ -107,6 +109,7 @@ class Plan:
             object_key=object_key(self._stage, self._user_id, self._session.id, category, file_id, ext),
             status="pending",
             upload_id=None,
+            attempt=self._attempt,
             etag=None,
         )
         return Decision(Step.START, file, item)

@@ -1,6 +1,7 @@
 """Register files: judge, reserve, start the uploads at S3, settle. One file is a batch of one."""
 
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +18,7 @@ from lib.service.checks import open_for_writing
 from lib.service.parallel import Parallel
 from lib.service.plan import Decision, Plan, Step
 from lib.service.urls import PartUrls, utc_now
-from lib.store.registrations import RegistrationStore, Reservation, States
+from lib.store.registrations import FileState, RegistrationStore, Reservation, States
 from lib.validation import validated
 
 Outcome = RegisteredFile | ApiError
@@ -30,10 +31,11 @@ PAUSES = (0.05, 0.1, 0.2, 0.4, 0.6, 0.7)  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """The upload that a file has, and whether this call started it."""
+    """The upload that a file has, whether this call started it, and whether it takes parts no more."""
 
     id: str
     started: bool = False
+    completed: bool = False
 
 
 class Registration:
@@ -111,27 +113,34 @@ class Registration:
     ) -> tuple[SessionRow, list[Decision | ApiError]]:
         """Judge the files under the session's lock, and write the rows of those that are new."""
         judged: tuple[SessionRow, list[Decision | ApiError]] | None = None
+        attempt = str(uuid.uuid4())
+        ours: set[str] = set()
 
         def plan(session: SessionRow, files: list[FileRow], foreign_ids: set[str]) -> Reservation:
             nonlocal judged
+            ours.update(file.id for file in files if file.attempt == attempt)
+            if ours:  # written when this work ran before, and only the answer was lost
+                return Reservation(attempt)
             open_for_writing(session, self._now())
             max_files = session.max_files(self._settings.max_files_per_session)
-            plan = Plan(user_id, self._settings.stage, self._policy, session, files, max_files)
+            plan = Plan(user_id, self._settings.stage, self._policy, session, files, max_files, attempt)
             decisions = [_decision(plan, item, foreign_ids) for item in items]
             judged = session, decisions
-            return Reservation(_files(decisions, Step.START), _files(decisions, Step.RESTART))
+            return Reservation(attempt, _files(decisions, Step.START), _files(decisions, Step.RESTART))
 
         sent_ids = [item.file_id for item in items if isinstance(item, FileMetadata) and item.file_id]
         written = self._store.reserve(user_id, session_id, sent_ids, plan)
         if written is None or judged is None:
             raise ApiError(Reason.SESSION_NOT_FOUND)
         session, decisions = judged
-        return session, [_unless_taken(decision, written) for decision in decisions]
+        return session, [_unless_taken(decision, written | ours) for decision in decisions]
 
     def _uploads(self, session_id: str, decisions: Sequence[Decision]) -> dict[str, Upload | ApiError]:
         """The upload of each file: the one that is there, another call's, or one started now."""
         uploads: dict[str, Upload | ApiError] = {
-            decision.file.id: Upload(decision.file.upload_id or "")
+            decision.file.id: Upload(
+                decision.file.upload_id or "", completed=decision.file.status == "completed"
+            )
             for decision in decisions
             if decision.step is Step.REPLAY
         }
@@ -152,7 +161,7 @@ class Registration:
                 if state is None or state.status == "failed":  # S3 failed the call that had reserved it
                     ends[decision.file.id] = ApiError(Reason.STORAGE_UNAVAILABLE, headers=RETRY_SOON)
                 elif state.upload_id:
-                    ends[decision.file.id] = _found_by(decision, state.upload_id)
+                    ends[decision.file.id] = _found_by(decision, _upload(state))
             if all(decision.file.id in ends for decision in adopted):
                 break
         return ends
@@ -175,7 +184,7 @@ class Registration:
         return uploads
 
     def _create_upload(self, file: FileRow) -> str:
-        return self._s3.create_upload(file.object_key, file.mime_type)
+        return self._s3.create_upload(file.object_key, file.mime_type, file.attempt)
 
     def _abort_superfluous(
         self,
@@ -187,7 +196,7 @@ class Registration:
         superfluous = [
             (files[file_id].object_key, outcome)
             for file_id, outcome in outcomes.items()
-            if isinstance(outcome, str) and uploads[file_id] != Upload(outcome, started=True)
+            if isinstance(outcome, str) and not _keeps(uploads[file_id])
         ]
         self._parallel.outcomes(lambda upload: self._s3.abort_upload(*upload), superfluous)
 
@@ -196,7 +205,7 @@ class Registration:
         if decision.item.part_count is None:
             return RegisteredFile(file_id=file.id, upload_id=upload.id)
         count = file.layout.part_count
-        numbers = range(1, count + 1) if file.status != "completed" else range(0)
+        numbers = range(0) if upload.completed else range(1, count + 1)
         urls, next_part_number = self._urls.presign(file, numbers, session.expires_at, taken)
         return RegisteredFile(
             file_id=file.id,
@@ -236,18 +245,24 @@ def _unless_taken(decision: Decision | ApiError, written: set[str]) -> Decision 
     return decision
 
 
-def _found_by(decision: Decision, upload_id: str) -> Upload | ApiError:
+def _upload(state: FileState, outcome: str | ApiError | None = None) -> Upload:
+    """The upload of a file that has one; `outcome` is what became of the one that this call started."""
+    upload_id = state.upload_id or ""
+    return Upload(upload_id, started=upload_id == outcome, completed=state.status == "completed")
+
+
+def _found_by(decision: Decision, upload: Upload) -> Upload | ApiError:
     """A file whose other call was alive after all: the same file to who knows its id, else a duplicate."""
     if decision.item.file_id is None:
         return ApiError(Reason.DUPLICATE_FILE_KEY, details={"fileId": decision.file.id})
-    return Upload(upload_id)
+    return upload
 
 
 def _settled(outcome: str | ApiError, states: States, file_id: str) -> Upload | ApiError:
     """The upload that a file has now: this call's, a faster one's, or none and why."""
     state = states.files.get(file_id)
     if state is not None and state.upload_id:
-        return Upload(state.upload_id, started=state.upload_id == outcome)
+        return _upload(state, outcome)
     if isinstance(outcome, ApiError):
         return outcome
     # Started, and then there was no file to keep it: it or its session was given up meanwhile, or S3 failed
@@ -257,6 +272,11 @@ def _settled(outcome: str | ApiError, states: States, file_id: str) -> Upload | 
     if state is not None:
         return ApiError(Reason.STORAGE_UNAVAILABLE, headers=RETRY_SOON)
     return ApiError(Reason.FILE_NOT_FOUND)
+
+
+def _keeps(upload: Upload | ApiError) -> bool:
+    """Whether the file has the upload that this call started."""
+    return isinstance(upload, Upload) and upload.started
 
 
 def _log_failed(user_id: str, session_id: str, outcomes: Sequence[Outcome]) -> None:

@@ -21,15 +21,18 @@ def list_current_parts(s3: S3, file: FileRow, preferred: Mapping[int, str]) -> d
 
 
 def completed_elsewhere(store: FileStore, s3: S3, file: FileRow) -> FileRow | None:
-    """The file as a completed one, where its object is there in the right size.
+    """The file as a completed one, where its upload's object is there in the right size.
 
     Another call was faster, or one died before it could say so; then the table is told. None where it is not
-    there. Raises `ApiError` `STORAGE_UNAVAILABLE`.
+    there, or the file has got another upload meanwhile. Raises `ApiError` `STORAGE_UNAVAILABLE`.
     """
     found = s3.head_object(file.object_key)
     if found is None or found.size != file.size:
         return None
-    store.mark_completed(file, found.etag, ())
+    if found.attempt not in (None, file.attempt):
+        return None  # of an upload that was given up while S3 assembled it: its key is this file's too
+    if not store.mark_completed(file, found.etag, ()):
+        return None
     return replace(file, status="completed", etag=found.etag)
 
 

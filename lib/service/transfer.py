@@ -13,6 +13,8 @@ from lib.service.storage import completed_or_failed, list_current_parts
 from lib.service.urls import PartUrls, utc_now
 from lib.store.files import FileStore
 
+MAX_LISTED = 20  # part numbers in an error: as many as a person reads
+
 
 class Transfer:
     """The use cases while a file's parts are on their way."""
@@ -40,7 +42,7 @@ class Transfer:
         etags = {part.part_number: part.etag for part in request.parts}
         outside = sorted(number for number in etags if not 1 <= number <= file.layout.part_count)
         if outside:
-            details = {"partNumbers": outside, "partCount": file.layout.part_count}
+            details = {"partNumbers": outside[:MAX_LISTED], "partCount": file.layout.part_count}
             raise ApiError(Reason.PART_NUMBER_INVALID, details=details)
         recorded = self._store.record_parts(file, etags)
         if not recorded:  # it has changed since it was read

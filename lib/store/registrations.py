@@ -17,9 +17,9 @@ WHERE id = ANY(%(file_ids)s::uuid[]) AND session_id <> %(session_id)s
 
 INSERT_FILE = """
 INSERT INTO upload_session_files (id, session_id, file_key, file_size_bytes, name, category, mime_type, ext,
-  part_size_bytes, object_key)
+  part_size_bytes, object_key, attempt)
 VALUES (%(id)s, %(session_id)s, %(file_key)s, %(size)s, %(name)s, %(category)s, %(mime_type)s, %(ext)s,
-  %(part_size)s, %(object_key)s)
+  %(part_size)s, %(object_key)s, %(attempt)s)
 ON CONFLICT DO NOTHING
 RETURNING id::text
 """
@@ -27,7 +27,8 @@ RETURNING id::text
 # Parts go only where the file is still failed: a slow completion may have come to its end meanwhile.
 RESTART_FILES = """
 WITH restarted AS (
-  UPDATE upload_session_files SET status = 'pending', upload_id = NULL, updated_at = NOW()
+  UPDATE upload_session_files
+  SET status = 'pending', upload_id = NULL, attempt = %(attempt)s, updated_at = NOW()
   WHERE id = ANY(%(restarted)s::uuid[]) AND status = 'failed'
   RETURNING id
 )
@@ -68,6 +69,7 @@ WHERE s.id = %(session_id)s
 class Reservation:
     """What a registration writes before S3 is called: new rows, and failed files that start anew."""
 
+    attempt: str
     new: Sequence[FileRow] = ()
     restarted: Sequence[FileRow] = ()
 
@@ -173,7 +175,7 @@ def _write(connection: Connection, reservation: Reservation) -> list[Cursor[Dict
     ]
     restarted = [file.id for file in reservation.restarted]
     if restarted:
-        connection.execute(RESTART_FILES, {"restarted": restarted})
+        connection.execute(RESTART_FILES, {"restarted": restarted, "attempt": reservation.attempt})
     return inserted
 
 

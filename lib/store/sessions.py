@@ -2,9 +2,11 @@
 
 from datetime import datetime
 
+import psycopg
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from lib.errors import ApiError, Reason
 from lib.rows import FileRow, SessionRow
 from lib.store.database import Connection, Database, transaction
 from lib.store.selects import SELECT_FILES, SELECT_SESSION, file_row, session_cursor
@@ -47,7 +49,12 @@ class SessionStore:
 
     def ping(self) -> None:
         """Ask whether the database answers and has its tables."""
-        self._database.run(lambda connection: connection.execute("SELECT 1 FROM upload_sessions LIMIT 1"))
+        # The newest column: where a migration is missing, nothing works.
+        ask = "SELECT attempt FROM upload_session_files LIMIT 1"
+        try:
+            self._database.run(lambda connection: connection.execute(ask))
+        except psycopg.Error as error:
+            raise ApiError(Reason.DATABASE_UNAVAILABLE) from error
 
     def create(self, user_id: str, session: SessionRow, daily_limit: int | None) -> datetime | None:
         """Insert a session; where the user's limit in 24 hours is reached, say when the next is allowed."""

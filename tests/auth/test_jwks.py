@@ -1,11 +1,13 @@
 """The endpoint that shows the issuer's keys: rotated, down, or odd."""
 
 import json
+import threading
 import time
 
 import pytest
 
 from lib.auth import KeySet
+from lib.errors import ApiError
 from tests.support.fuzzy import UUID, error
 from tests.support.tokens import ISSUER, assert_refused, claims, create
 
@@ -83,6 +85,49 @@ def test_known_keys_serve_on_while_it_is_down(api, keys, clock):
     clock.now += KeySet.LIFESPAN + 1
     assert create(api, token).status_code == 201
     assert keys.fetches == 2
+
+
+def hanging(monkeypatch):
+    """From here on the issuer never answers; tells that it was asked, and lets go."""
+    asked, let_go = threading.Event(), threading.Event()
+
+    def fetch(self):
+        asked.set()
+        let_go.wait(10)
+
+    monkeypatch.setattr(KeySet, "_fetch", fetch)
+    return asked, let_go
+
+
+@pytest.mark.parametrize("age", [0, KeySet.LIFESPAN])
+def test_who_has_a_known_key_does_not_wait_for_an_issuer_that_hangs(keys, clock, monkeypatch, age):
+    key_set = KeySet(keys.url)
+    known = key_set.key("one")
+    clock.now += max(age, KeySet.COOLDOWN) + 1
+    asked, let_go = hanging(monkeypatch)
+
+    def a_stranger():
+        with pytest.raises(ApiError):
+            key_set.key("two")
+
+    waiting = threading.Thread(target=a_stranger)
+    waiting.start()
+    try:
+        assert asked.wait(5)
+        started = time.monotonic()
+        assert key_set.key("one") is known
+        assert time.monotonic() - started < 1
+    finally:
+        let_go.set()
+        waiting.join()
+
+
+def test_a_document_nested_without_end_is_no_reason_to_forget_the_keys(api, keys, clock):
+    token = keys.sign("one", claims())
+    assert create(api, token).status_code == 201
+    keys.body = b"[" * 100_000
+    clock.now += KeySet.LIFESPAN + 1
+    assert create(api, token).status_code == 201
 
 
 def test_a_key_for_encryption_is_not_for_signatures(api, keys):

@@ -1,5 +1,6 @@
 """With AWS_ROLE_ARN, the API needs no key: an STS that verifies tokens, and deploy/'s own policies."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -135,6 +136,26 @@ def test_credentials_serve_to_their_end_while_they_cannot_be_renewed(in_process,
     with_token(api, issuer.token())
     clock.ahead = timedelta(0)
     api.register(session, pdf("3.pdf"))
+
+
+def test_who_has_good_credentials_does_not_wait_for_an_sts_that_hangs(env, issuer, clock, monkeypatch):
+    app = wiring.build(env | {"VERCEL_OIDC_TOKEN": issuer.token(), "PRESIGNED_URL_TTL_MINUTES": "1"})
+    credentials = app.completion._s3.credentials
+    first = credentials()
+    clock.ahead = timedelta(minutes=56)
+    asked, let_go = threading.Event(), threading.Event()
+    monkeypatch.setattr(role.Role, "_exchange", lambda *_: asked.set() or let_go.wait(10) or "hung")
+    with ThreadPoolExecutor(1) as executor:
+        renewing = executor.submit(credentials)
+        try:
+            assert asked.wait(5)
+            started = time.monotonic()
+            assert credentials() == first
+            assert time.monotonic() - started < 1
+        finally:
+            let_go.set()
+        assert renewing.result() == first
+    app.close()
 
 
 def test_expires_at_respects_the_end_of_the_credentials(in_process, issuer):

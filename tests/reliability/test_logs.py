@@ -51,6 +51,14 @@ def test_a_line_for_each_request_with_its_ids_and_its_costs(api, lines, user, da
     assert logged(lambda: api.call("DELETE", f"/{session}"))["s3_calls"] == 6
 
 
+def test_what_libraries_warn_of_is_a_line_like_the_others(in_process, lines, capfd):
+    api = in_process(DATABASE_URL="postgresql://postgres@127.0.0.1:9/postgres?connect_timeout=1")
+    assert api.call("POST", "", {}).status_code == 503
+    warnings = [line for line in lines.records() if line["level"] == "WARNING"]
+    assert any(line["message"].startswith("error connecting in") for line in warnings)
+    assert capfd.readouterr().err == ""
+
+
 def test_the_reason_of_a_refusal(api, lines):
     api.call("GET", f"/{new_id()}")
     assert (last(lines)["status"], last(lines)["reason"]) == (404, "SESSION_NOT_FOUND")

@@ -9,7 +9,7 @@ import pytest
 from lib import wiring
 from lib.store.database import Database
 from lib.store.registrations import RegistrationStore, Reservation
-from tests.support.client import pdf, put_part
+from tests.support.client import new_id, pdf, put_part
 from tests.support.faults import unavailable
 
 
@@ -71,11 +71,34 @@ def test_a_restart_that_a_slow_completion_overtakes_forgets_no_parts(shared_api,
     database = Database(env["DATABASE_URL"], max_size=2)
     try:
         store = RegistrationStore(database, "dev")
-        store.reserve(user, session, [], lambda _, files, __: Reservation(restarted=files))
+        store.reserve(user, session, [], lambda _, files, __: Reservation(new_id(), restarted=files))
     finally:
         database.close()
     assert len(api.parts(session, file["fileId"])["parts"]) == 1
     assert api.show(session)["files"][0]["status"] == "completed"
+
+
+def test_a_file_that_is_completed_while_it_is_restarted_gets_no_urls(in_process, env, db):
+    class Overtaken:
+        def __init__(self, made):
+            self._made = made
+
+        def __getattr__(self, name):
+            return getattr(self._made, name)
+
+        def settle(self, *args, **options):
+            columns = "status = 'completed', upload_id = 'old'"
+            db.execute(f"UPDATE upload_session_files SET {columns} WHERE id = %s", [file["fileId"]])
+            return self._made.settle(*args, **options)
+
+    application = wiring.build(env)
+    api = in_process(application)
+    session = api.session()
+    file = api.register(session, pdf())
+    db.execute("UPDATE upload_session_files SET status = 'failed' WHERE id = %s", [file["fileId"]])
+    application.registration._store = Overtaken(application.registration._store)
+    again = api.register(session, pdf(fileId=file["fileId"], partCount=3))
+    assert (again["uploadId"], again["presignedUrls"]) == ("old", [])
 
 
 def test_who_waits_for_a_restart_that_fails_is_told_to_try_again(in_process, env, db):

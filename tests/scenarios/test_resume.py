@@ -138,6 +138,12 @@ def test_part_numbers_outside_the_file_are_refused_and_nothing_is_recorded(api, 
     assert api.show(session)["files"][0]["recordedPartCount"] == 0
 
 
+def test_a_refusal_lists_no_more_part_numbers_than_a_person_reads(api, session, file):
+    parts = [{"partNumber": number, "etag": "e"} for number in range(4, 1004)]
+    _, refusal = api.refused("POST", f"/{session}/files/{file['fileId']}/parts", {"parts": parts})
+    assert refusal["details"] == {"partNumbers": list(range(4, 24)), "partCount": 3}
+
+
 @pytest.mark.parametrize(
     "body",
     [{}, {"parts": []}, {"parts": [{"partNumber": 1}]}, {"parts": [{"partNumber": "1", "etag": "e"}]},
