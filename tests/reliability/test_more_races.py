@@ -3,12 +3,17 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
+import psycopg
 import pytest
 
 from lib import wiring
+from lib.parts import StoredPart
 from lib.store.database import Database
+from lib.store.files import COMPLETE_FILE, FileStore
 from lib.store.registrations import RegistrationStore, Reservation
+from lib.store.sessions import CANCEL_SESSION
 from tests.support.client import new_id, pdf, put_part
 from tests.support.faults import unavailable
 
@@ -21,6 +26,42 @@ def at_once(calls):
 def uploads_of(s3, session):
     uploads = s3.list_multipart_uploads(Bucket="uploads", MaxUploads=1000).get("Uploads", [])
     return [upload["UploadId"] for upload in uploads if session in upload["Key"]]
+
+
+@pytest.fixture
+def database(env):
+    database = Database(env["DATABASE_URL"], max_size=2)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def files(database):
+    """The store of files, for writes that were decided when a file was still another."""
+    return FileStore(database, "dev")
+
+
+def as_it_is(files, user, session, file):
+    """What a call has read that is then overtaken."""
+    return files.record(user, session, file["fileId"], with_parts=False).file
+
+
+def restart(api, session, file, db):
+    """Its upload is gone, and it gets another."""
+    db.execute("UPDATE upload_session_files SET status = 'failed' WHERE id = %s", [file["fileId"]])
+    again = api.register(session, pdf(size=3, fileId=file["fileId"]))
+    assert again["uploadId"] != file["uploadId"]
+    return again
+
+
+def waits_for(transaction, call):
+    """What a call answers that has to wait until another's transaction is over."""
+    with ThreadPoolExecutor(1) as executor:
+        task = executor.submit(call)
+        with pytest.raises(TimeoutError):
+            task.result(0.3)
+        transaction.commit()
+        return task.result()
 
 
 def test_a_failed_file_that_many_restart_ends_with_one_upload(shared_api, s3):
@@ -64,16 +105,12 @@ def test_everything_at_once_ends_with_the_file_completed_or_gone(shared_api, s3,
     assert uploads_of(s3, session) == []
 
 
-def test_a_restart_that_a_slow_completion_overtakes_forgets_no_parts(shared_api, env, user):
+def test_a_restart_that_a_slow_completion_overtakes_forgets_no_parts(shared_api, database, user):
     api, session = shared_api, shared_api.session()
     file, _ = api.upload(session, pdf(), b"abc")
     api.complete(session, file["fileId"])
-    database = Database(env["DATABASE_URL"], max_size=2)
-    try:
-        store = RegistrationStore(database, "dev")
-        store.reserve(user, session, [], lambda _, files, __: Reservation(new_id(), restarted=files))
-    finally:
-        database.close()
+    store = RegistrationStore(database, "dev")
+    store.reserve(user, session, [], lambda _, files, __: Reservation(new_id(), restarted=files))
     assert len(api.parts(session, file["fileId"])["parts"]) == 1
     assert api.show(session)["files"][0]["status"] == "completed"
 
@@ -128,3 +165,76 @@ def test_who_waits_for_a_restart_that_fails_is_told_to_try_again(in_process, env
     assert {answer.json()["error"]["reason"] for answer in answers} == {"STORAGE_UNAVAILABLE"}
     failing.clear()
     assert api.register(session, again)["fileId"] == file["fileId"]
+
+
+def test_a_late_failure_does_not_undo_a_completion(shared_api, files, user):
+    api, session = shared_api, shared_api.session()
+    file, _ = api.upload(session, pdf(), b"abc")
+    pending = as_it_is(files, user, session, file)
+    done = api.complete(session, file["fileId"])
+    files.mark_failed(pending)
+    assert api.show(session)["files"][0]["status"] == "completed"
+    assert api.complete(session, file["fileId"]) == done
+
+
+def test_a_late_abort_does_not_remove_a_completed_file(shared_api, files, user):
+    api, session = shared_api, shared_api.session()
+    file, _ = api.upload(session, pdf(), b"abc")
+    pending = as_it_is(files, user, session, file)
+    done = api.complete(session, file["fileId"])
+    assert files.delete([pending]) == {file["fileId"]}
+    assert api.complete(session, file["fileId"]) == done
+
+
+def test_a_late_abort_does_not_hit_the_next_upload(shared_api, files, user, db):
+    api, session = shared_api, shared_api.session()
+    file = api.register(session, pdf(size=3))
+    old = as_it_is(files, user, session, file)
+    again = restart(api, session, file, db)
+    assert files.delete([old]) == {file["fileId"]}
+    assert as_it_is(files, user, session, file).upload_id == again["uploadId"]
+
+
+def test_a_late_completion_does_not_complete_the_next_upload(shared_api, files, user, db):
+    api, session = shared_api, shared_api.session()
+    file = api.register(session, pdf(size=3))
+    old = as_it_is(files, user, session, file)
+    again = restart(api, session, file, db)
+    assert files.mark_completed(old, "etag", ()) is False
+    now = as_it_is(files, user, session, file)
+    assert (now.status, now.upload_id, now.etag) == ("pending", again["uploadId"], None)
+
+
+@pytest.mark.parametrize("call", ["record_parts", "learn_parts"])
+def test_parts_that_come_during_a_completion_wait_for_it_and_are_not_recorded(
+    shared_api, files, env, user, call
+):
+    api, session = shared_api, shared_api.session()
+    file = api.register(session, pdf(size=3))
+    pending = as_it_is(files, user, session, file)
+    late = {
+        "record_parts": lambda: files.record_parts(pending, {1: "late"}),
+        "learn_parts": lambda: files.learn_parts(pending, [StoredPart(1, "late", 3, datetime.now(UTC))]),
+    }
+    values = {"file_id": pending.id, "upload_id": pending.upload_id, "etag": "etag"}
+    with psycopg.connect(env["DATABASE_URL"]) as other:
+        other.execute(COMPLETE_FILE, values)  # as `mark_completed` does it, before its COMMIT
+        assert not waits_for(other, late[call])
+    assert api.show(session)["files"][0]["recordedPartCount"] == 0
+
+
+def test_an_upload_that_starts_while_its_session_is_cancelled_waits_and_is_not_kept(
+    shared_api, database, files, env, user, db
+):
+    """Else a cancellation that has read its files would leave one open that was none then."""
+    api, session = shared_api, shared_api.session()
+    file = api.register(session, pdf(size=3))
+    db.execute("UPDATE upload_session_files SET upload_id = NULL WHERE id = %s", [file["fileId"]])
+    store, started = RegistrationStore(database, "dev"), {file["fileId"]: "started"}
+    with psycopg.connect(env["DATABASE_URL"]) as other:
+        other.execute(CANCEL_SESSION, {"session_id": session, "user_id": user})
+        states = waits_for(
+            other, lambda: store.settle(session, list(started), started=started, withdrawn=[], failed=[])
+        )
+    assert states.session_status == "cancelled"
+    assert as_it_is(files, user, session, file).upload_id is None
