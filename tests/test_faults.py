@@ -3,6 +3,7 @@
 import pytest
 
 from lib import wiring
+from lib.s3 import PartsChangedError
 from tests.conftest import SECRET
 from tests.support.client import MIB, new_id, pdf, put_all
 from tests.support.faults import Crash, Faults, unavailable
@@ -234,6 +235,46 @@ def test_what_was_reported_and_is_not_listed_yet_is_asked_for_again(in_process, 
     api.record(session, file["fileId"], parts)
     assert api.complete(session, file["fileId"])["sizeBytes"] == 6 * MIB
     assert faults.calls.count("Early.list_parts") == 3
+
+
+def test_an_empty_list_of_a_completed_object_is_a_success(in_process, env, s3):
+    """What some stores list of an upload while, or after, another call completes it."""
+
+    class Empty:
+        def __init__(self, real):
+            self._real = real
+
+        def __getattr__(self, name):
+            return getattr(self._real, name)
+
+        def list_parts(self, *args):
+            return []
+
+    api = in_process(wiring.build(env, lambda made: Empty(made) if type(made).__name__ == "S3" else made))
+    session = api.session()
+    file, parts = api.upload(session, pdf(), b"abc")
+    assemble(s3, file, parts)
+    assert api.complete(session, file["fileId"])["sizeBytes"] == 3
+    assert api.show(session)["files"][0]["status"] == "completed"
+
+
+def test_parts_that_change_while_they_are_assembled_are_listed_again(api, faults):
+    session = api.session()
+    file, _ = api.upload(session, pdf(), b"abc")
+    faults.fail("S3.complete_upload", error=PartsChangedError)
+    assert api.complete(session, file["fileId"])["sizeBytes"] == 3
+    assert faults.calls.count("S3.list_parts") == 2
+
+
+def test_parts_that_never_stop_changing_are_503(api, faults):
+    session = api.session()
+    file, _ = api.upload(session, pdf(), b"abc")
+    faults.fail("S3.complete_upload", error=PartsChangedError, times=10)
+    response = api.call("POST", complete_path(session, file))
+    assert (response.status_code, response.json()["error"]) == UNAVAILABLE
+    assert int(response.headers["Retry-After"]) >= 1
+    faults.planned.clear()
+    assert api.complete(session, file["fileId"])["sizeBytes"] == 3
 
 
 def test_nothing_is_asked_for_again_when_nothing_says_it_should_be_there(api, faults):
