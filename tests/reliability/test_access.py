@@ -243,3 +243,23 @@ class TestTheDeclaredSizeHolds:
         }
         assert s3.head_object(Bucket="uploads", Key=key)["ContentLength"] == 6 * MIB
         assert done["etag"].partition("-")[0] == MD5
+
+    @pytest.mark.parametrize(("method", "end"), [("POST", "complete"), ("GET", "parts?presign=true")])
+    def test_an_object_of_another_size_is_not_the_file(self, api, session, file, s3, db, method, end):
+        put_all(file["presignedUrls"], bytes(6 * MIB), 5 * MIB)
+        [key] = db.execute(
+            "SELECT object_key FROM upload_session_files WHERE id = %s", [file["fileId"]]
+        ).fetchone()
+        upload = {"Bucket": "uploads", "Key": key, "UploadId": file["uploadId"]}
+        parts = [
+            {name: part[name] for name in ("PartNumber", "ETag")} for part in s3.list_parts(**upload)["Parts"]
+        ]
+        s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+        # The row's size and not the object's, which thus is of this very upload: nothing else differs.
+        db.execute(
+            "UPDATE upload_session_files SET file_size_bytes = file_size_bytes - 1 WHERE id = %s",
+            [file["fileId"]],
+        )
+        refusal = api.refused(method, f"/{session}/files/{file['fileId']}/{end}")
+        assert (refusal[0], refusal[1]["reason"]) == (400, "UPLOAD_NOT_FOUND")
+        assert api.show(session)["files"][0]["status"] == "failed"
