@@ -76,6 +76,26 @@ def test_a_store_that_is_busy_once_is_asked_again(api, store_proxy):
     assert api.register(session, pdf())
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_registration_whose_answer_from_the_store_is_lost_is_made_all_the_same(
+    api, store_proxy, s3, db, times
+):
+    session = api.session()
+    answers = iter(["lost"] * times)
+    store_proxy.fault = lambda method, path: next(answers, None)
+    response = api.call("POST", f"/{session}/files", pdf())
+    assert response.status_code == 201, response.text
+    [file] = api.show(session)["files"]
+    [key] = db.execute(
+        "SELECT object_key FROM upload_session_files WHERE id = %s", [file["fileId"]]
+    ).fetchone()
+    listed = s3.list_multipart_uploads(Bucket="uploads", Prefix=key)
+    assert not listed["IsTruncated"]
+    uploads = [upload["UploadId"] for upload in listed["Uploads"]]
+    assert response.json()["uploadId"] in uploads
+    assert len(uploads) <= 1 + times  # orphans of the attempts whose answer was lost, and no more
+
+
 def test_a_slow_store_is_not_asked_for_longer_than_a_request_may_take(api, store_proxy, hurried, lines):
     session = api.session()
     api.batch(session, [pdf(f"{n}.pdf") for n in range(3)])
