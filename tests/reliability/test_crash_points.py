@@ -1,15 +1,20 @@
 """Every step of every use case: it fails before it does anything, or after; the process is killed there."""
 
+import ast
 import signal
+from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 
-from lib import wiring
+from lib import service, wiring
 from lib.errors import ApiError, Reason
+from lib.s3 import S3
 from lib.service import registration
 from tests.support.client import Client, put_part
 from tests.support.faults import Faults
+from tests.support.http_faults import FaultyProxy
 from tests.support.servers import MortalServers
 from tests.support.use_cases import CONTENT, POINTS, USE_CASES, World, may_leave_an_upload
 
@@ -25,30 +30,64 @@ def faults():
 
 
 @pytest.fixture(scope="module")
-def faulty(env, faults):
-    application = wiring.build(env, faults.wrap)
+def store(env):
+    """The store behind a proxy, which lets something happen while S3 is asked."""
+    with FaultyProxy(env["S3_ENDPOINT_URL"]) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def behind(env, store):
+    """The environment of who asks the proxy; its objects are where they are for the others."""
+    return env | {"S3_ENDPOINT_URL": store.url, "PUBLIC_BASE_URL": f"{env['S3_ENDPOINT_URL']}/uploads"}
+
+
+@pytest.fixture(scope="module")
+def faulty(behind, faults):
+    application = wiring.build(behind, faults.wrap)
     yield application
     application.close()
 
 
 @pytest.fixture
-def world(shared_api, s3, db, monkeypatch):
+def new_world(shared_api, sound, s3, db, monkeypatch):
+    """Makes one, and prepares it for a use case."""
     monkeypatch.setattr(registration, "PAUSES", (0.05,))  # nobody else is alive to be waited for
-    return World(shared_api, s3, db)
+
+    def make(case):
+        wiring.use(sound)
+        world = World(shared_api, s3, db)
+        case.prepare(world)
+        return world
+
+    return make
+
+
+@pytest.fixture
+def world(new_world, case):
+    return new_world(case)
+
+
+@contextmanager
+def meanwhile(store, case, world):
+    """What comes in between does so during the use case only, not when its call is made again."""
+    store.fault = lambda method, path: case.meanwhile(world, method, path)
+    yield
+    store.fault = lambda method, path: None
 
 
 @pytest.fixture(scope="module")
-def mortals(env, tmp_path_factory):
-    with MortalServers(env, tmp_path_factory.mktemp("mortals") / "log") as mortals:
+def mortals(behind, tmp_path_factory):
+    with MortalServers(behind, tmp_path_factory.mktemp("mortals") / "log") as mortals:
         yield mortals
 
 
 @pytest.mark.parametrize("case", USE_CASES, ids=lambda case: case.name)
-def test_the_table_has_every_step(world, faulty, faults, case):
-    case.prepare(world)
+def test_the_table_has_every_step(world, faulty, faults, store, case):
     wiring.use(faulty)
     faults.calls.clear()
-    world.api.call(*case.request(world))
+    with meanwhile(store, case, world):
+        world.api.call(*case.request(world))
     asked = [name for name in faults.calls if name not in LOCAL]
     assert list(dict.fromkeys(asked)) == list(case.steps)
 
@@ -56,71 +95,104 @@ def test_the_table_has_every_step(world, faulty, faults, case):
 LOCAL = {"S3.prepare", "S3.credentials", "S3.object_url"}  # no network: they cannot fail by themselves
 
 
+def test_every_call_in_the_services_is_a_step(new_world, faulty, faults, store):
+    """What the code calls is what the use cases call: a new call needs a use case that makes it."""
+    faults.sites.clear()
+    for case in USE_CASES:
+        world = new_world(case)
+        wiring.use(faulty)
+        with meanwhile(store, case, world):
+            world.api.call(*case.request(world))
+    assert faults.sites == calls_in_the_services()
+
+
+def calls_in_the_services():
+    """File, line and method of what the services ask of the stores and S3."""
+    calls = set()
+    for path in Path(service.__file__).parent.glob("*.py"):
+        if path.name == "health.py":
+            continue  # it changes nothing: after it there is nothing to be mended
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and not isinstance(getattr(S3, node.attr, None), property):
+                owner = ast.unparse(node.value).removeprefix("self.").lstrip("_")
+                if owner in ("store", "s3"):
+                    calls.add((path.name, node.lineno, node.attr))
+    return calls
+
+
 @pytest.mark.long
 @BY_POINT
 @BEFORE_AND_AFTER
-def test_a_step_fails(world, faulty, faults, case, step, after):
-    case.prepare(world)
+def test_a_step_fails(world, faulty, faults, store, case, step, after):
     wiring.use(faulty)
     reason = Reason.STORAGE_UNAVAILABLE if step.startswith("S3.") else Reason.DATABASE_UNAVAILABLE
     faults.fail(step, after=after, error=lambda: ApiError(reason))
-    response = world.api.call(*case.request(world))
+    with meanwhile(store, case, world):
+        response = world.api.call(*case.request(world))
     failure = _failure_of(response)
     assert failure == reason.name or (case.name, step) in ANSWERED_ALL_THE_SAME, response.text
     goes_on(world, case, step, after)
 
 
-# Querying answers from the table when S3 cannot be asked.
+# Querying answers from the table when S3 cannot be asked. Who was overtaken answers the other's upload,
+# whatever became of its own. An upload that no file keeps is the business of the bucket's lifecycle rule.
 ANSWERED_ALL_THE_SAME = {
     ("query parts", "S3.list_parts"),
     ("resume an upload that is gone", "S3.list_parts"),
     ("resume a file that was assembled", "S3.list_parts"),
+    ("register while the session is cancelled", "S3.abort_upload"),
+    ("register while another call is faster", "S3.create_upload"),
+    ("register while another call is faster", "S3.abort_upload"),
 }
 
 
 @pytest.mark.long
 @BY_POINT
 @BEFORE_AND_AFTER
-def test_the_process_is_killed(world, mortals, case, step, after):
-    case.prepare(world)
+def test_the_process_is_killed(world, mortals, store, case, step, after):
     url = mortals.start(step, "after" if after else "before")
-    with httpx.Client(base_url=url, timeout=30) as http, pytest.raises(httpx.TransportError):
+    with (
+        httpx.Client(base_url=url, timeout=30) as http,
+        meanwhile(store, case, world),
+        pytest.raises(httpx.TransportError),
+    ):
         Client(http, world.api.token).call(*case.request(world))
     assert mortals.wait() == signal.SIGKILL
     goes_on(world, case, step, after)
 
 
 def goes_on(world, case, step, after):
-    """The same call again, and then whatever it takes to bring the file to its end."""
+    """The same call again, and then whatever it takes to bring the files to their end."""
     response = world.api.call(*case.request(world))
     problem = _failure_of(response)
     assert (problem or response.status_code) in case.again, response.text
     END[case.end](world, response)
     nothing_acknowledged_is_lost(world)
     orphans = uploads_of(world)
-    assert len(orphans) <= may_leave_an_upload(case, step, after)
-    if case.name != "cancel":
-        assert world.api.call("DELETE", f"/{world.session}").status_code == 204
+    assert len(orphans) <= case.uploads * may_leave_an_upload(case, step, after)
+    assert objects_of(world) == world.completed_keys()
+    assert world.api.call("DELETE", f"/{world.session}").status_code == 204
+    assert {file["status"] for file in world.api.show(world.session)["files"]} == {"completed"}
     assert uploads_of(world) == orphans
+    assert objects_of(world) == world.completed_keys()
     nothing_acknowledged_is_lost(world)
 
 
 def _failure_of(response):
     if response.status_code in (201, 207) and "results" in response.json():
-        [result] = response.json()["results"]
-        return result["error"]["reason"] if "error" in result else None
+        failures = [result["error"]["reason"] for result in response.json()["results"] if "error" in result]
+        return failures[0] if failures else None
     return response.json()["error"]["reason"] if response.is_error else None
 
 
 def completed(world, response):
-    """The client finds its file, sends what is missing, completes, and the bytes are right."""
-    listed = world.api.show(world.session)["files"]
-    [file] = [file for file in listed if file["fileKey"] == world.metadata["name"]]
-    world.file = {"fileId": file["fileId"]}
-    for entry in world.api.parts(world.session, file["fileId"], "?presign=true")["presignedUrls"]:
-        put_part(entry, CONTENT)
-    done = world.api.complete(world.session, file["fileId"])
-    assert (done["sizeBytes"], stored(world, done)) == (len(CONTENT), CONTENT)
+    """The client finds its files, sends what is missing, completes, and the bytes are right."""
+    files = unkept(world)
+    assert {file["fileKey"] for file in files} == {one["name"] for one in (world.metadata, *world.more)}
+    for file in files:
+        for entry in world.api.parts(world.session, file["fileId"], "?presign=true")["presignedUrls"]:
+            put_part(entry, CONTENT)
+        is_complete(world, file)
 
 
 def restarted(world, response):
@@ -129,11 +201,42 @@ def restarted(world, response):
     completed(world, response)
 
 
+def completed_or_cancelled(world, response):
+    if response.is_error:
+        assert world.api.show(world.session)["status"] == "cancelled"
+    else:
+        completed(world, response)
+
+
+def kept(world, response):
+    """It is completed already, whatever has become of its session."""
+    [file] = unkept(world)
+    assert file["status"] == "completed"
+    is_complete(world, file)
+
+
 def gone(world, response):
-    assert [file["fileKey"] for file in world.api.show(world.session)["files"]] == ["kept.pdf"]
+    assert unkept(world) == []
 
 
-END = {"completed": completed, "restarted": restarted, "gone": gone, "nothing": lambda world, response: None}
+END = {
+    "completed": completed,
+    "restarted": restarted,
+    "completed or cancelled": completed_or_cancelled,
+    "kept": kept,
+    "gone": gone,
+    "nothing": lambda world, response: None,
+}
+
+
+def unkept(world):
+    """The files that the use case is about."""
+    return [file for file in world.api.show(world.session)["files"] if file["fileKey"] != "kept.pdf"]
+
+
+def is_complete(world, file):
+    done = world.api.complete(world.session, file["fileId"])
+    assert (done["sizeBytes"], stored(world, done)) == (len(CONTENT), CONTENT)
 
 
 def nothing_acknowledged_is_lost(world):
@@ -147,5 +250,12 @@ def stored(world, answer):
 
 
 def uploads_of(world):
-    uploads = world.s3.list_multipart_uploads(Bucket="uploads", MaxUploads=1000).get("Uploads", [])
-    return [upload["UploadId"] for upload in uploads if world.session in upload["Key"]]
+    listed = world.s3.list_multipart_uploads(Bucket="uploads", Prefix=world.prefix())
+    assert not listed["IsTruncated"]
+    return [upload["UploadId"] for upload in listed.get("Uploads", [])]
+
+
+def objects_of(world):
+    listed = world.s3.list_objects_v2(Bucket="uploads", Prefix=world.prefix())
+    assert not listed["IsTruncated"]
+    return {one["Key"] for one in listed["Contents"]}

@@ -1,5 +1,8 @@
 """Breaks a named call of a store or the bucket: before it runs, or after, so that its answer is lost."""
 
+import sys
+from pathlib import Path
+
 from lib.errors import ApiError, Reason
 
 
@@ -17,6 +20,7 @@ class Faults:
     def __init__(self):
         self.planned = {}
         self.calls = []
+        self.sites = set()  # file, line and method of each call
 
     def wrap(self, made):
         return _Wrapper(made, self)
@@ -44,7 +48,9 @@ class _Wrapper:
         full_name = f"{type(self._made).__name__}.{name}"
 
         def call(*args, **kwargs):
+            caller = sys._getframe(1)
             self._faults.calls.append(full_name)
+            self._faults.sites.add((Path(caller.f_code.co_filename).name, caller.f_lineno, name))
             self._faults.hit(full_name, after=False)
             try:
                 return attribute(*args, **kwargs)

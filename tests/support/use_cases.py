@@ -17,6 +17,7 @@ class World:
     db: Any
     session: str = ""
     kept: dict = field(default_factory=dict)
+    more: list = field(default_factory=list)  # metadata of further files that the use case is about
     file: dict = field(default_factory=dict)
     name: dict = field(default_factory=lambda: {"fileId": new_id()})
 
@@ -40,9 +41,26 @@ class World:
         self.etag = put_part(self.file["presignedUrls"][0], CONTENT)
 
     def key(self):
+        return self.row()[0]
+
+    def attempt(self):
+        return self.row()[1]
+
+    def row(self):
         return self.db.execute(
-            "SELECT object_key FROM upload_session_files WHERE id = %s", [self.file["fileId"]]
-        ).fetchone()[0]
+            "SELECT object_key, attempt::text FROM upload_session_files WHERE id = %s", [self.file["fileId"]]
+        ).fetchone()
+
+    def completed_keys(self):
+        rows = self.db.execute(
+            "SELECT object_key FROM upload_session_files WHERE session_id = %s AND status = 'completed'",
+            [self.session],
+        )
+        return {key for (key,) in rows}
+
+    def prefix(self):
+        """Of the session's keys."""
+        return self.completed_keys().pop().partition(self.session)[0] + self.session + "/"
 
     def abort_behind_our_back(self):
         self.s3.abort_multipart_upload(Bucket="uploads", Key=self.key(), UploadId=self.file["uploadId"])
@@ -63,8 +81,11 @@ class UseCase:
     request: Any  # World -> method, path, body
     again: tuple
     prepare: Any = lambda world: None
-    end: str = "nothing"  # what becomes of the file then: completed, gone or nothing
-    starts_upload: bool = False
+    end: str = "nothing"  # what becomes of the files then: see END
+    uploads: int = 0  # as many as it starts
+    kept: bool = True  # by a file; else what it starts is aborted again
+    # What befalls a request to S3 while the use case runs: a fault as FaultyProxy has them, or another call.
+    meanwhile: Any = lambda world, method, path: None
 
 
 def nothing(world):
@@ -81,7 +102,17 @@ def unregistered_by_key(world):
 
 
 def batch(world):
-    return "POST", f"/{world.session}/files/batch", {"files": [world.metadata]}
+    return "POST", f"/{world.session}/files/batch", {"files": [world.metadata, *world.more]}
+
+
+def two(world):
+    world.more = [world.metadata | {"name": "more.pdf", "fileId": new_id()}]
+
+
+def two_uploads(world):
+    two(world)
+    world.upload()
+    world.api.register(world.session, world.more[0])
 
 
 def reserved(world):
@@ -106,6 +137,54 @@ def assembled(world):
     world.complete_behind_our_back()
 
 
+def in_a_session_that_expired(world):
+    assembled(world)
+    world.db.execute("UPDATE upload_sessions SET expires_at = NOW() WHERE id = %s", [world.session])
+
+
+def done(world):
+    world.upload()
+    world.api.complete(world.session, world.file["fileId"])
+
+
+def starts(method, path):
+    """Whether this request to S3 starts an upload."""
+    return method == "POST" and path.endswith("?uploads")
+
+
+def cancelled(world, method, path):
+    """A cancellation that dies before it does more, or has read the files before they have uploads."""
+    if starts(method, path):
+        world.db.execute("UPDATE upload_sessions SET status = 'cancelled' WHERE id = %s", [world.session])
+
+
+def overtaken(world, method, path):
+    """Another call that adopted the reservation is faster."""
+    if starts(method, path):
+        world.file = dict(world.name)
+        upload = world.s3.create_multipart_upload(
+            Bucket="uploads", Key=world.key(), Metadata={"attempt": world.attempt()}
+        )
+        world.db.execute(
+            "UPDATE upload_session_files SET upload_id = %s WHERE id = %s",
+            [upload["UploadId"], world.file["fileId"]],
+        )
+
+
+def refused(world, method, path):
+    """S3 answers nonsense, which is not asked for again as a refusal would be."""
+    return b"" if starts(method, path) else None
+
+
+def lost_to_another(world, method, path):
+    """Another call completes the file, and S3 knows its upload no more: this store would for a while."""
+    if method == "POST" and "uploadId=" in path:
+        world.s3.put_object(
+            Bucket="uploads", Key=world.key(), Body=CONTENT, Metadata={"attempt": world.attempt()}
+        )
+        world.abort_behind_our_back()
+
+
 def calls(method, end="", body=None):
     return lambda world: (method, world.path(end), body(world) if body else None)
 
@@ -114,46 +193,75 @@ def reported(world):
     return {"parts": [{"partNumber": 1, "etag": world.etag}]}
 
 
-LOOK = ("FileStore.record", "S3.list_parts")
-MARK_COMPLETED = ("S3.head_object", "FileStore.mark_completed")
-MARK_FAILED = ("S3.head_object", "FileStore.mark_failed")
-START = ("S3.create_upload", "RegistrationStore.settle")
+def cancel(world):
+    return "DELETE", f"/{world.session}", None
+
+
 RESERVE = ("RegistrationStore.reserve",)
-ABORT = ("S3.abort_upload", "S3.head_object", "FileStore.delete")
+START = ("S3.create_upload", "RegistrationStore.settle")
+WITHDRAW = ("S3.abort_upload",)
+READ = ("FileStore.record",)
+LOOK = (*READ, "S3.list_parts")
+LEARN = ("FileStore.learn_parts",)
+FIND = ("S3.head_object",)
+MARK_COMPLETED = (*FIND, "FileStore.mark_completed")
+MARK_FAILED = (*FIND, "FileStore.mark_failed")
+ASSEMBLE = ("S3.complete_upload", "FileStore.mark_completed")
+DELETE = ("FileStore.delete",)
+ABORT = ("S3.abort_upload", *FIND, *DELETE)
+CANCEL = ("SessionStore.cancel",)
 
 USE_CASES = [
     UseCase("create a session", ("SessionStore.create",), lambda world: ("POST", "", {}), (201,)),
     UseCase("show a session", ("SessionStore.with_files",), lambda world: ("GET", f"/{world.session}", None),
             (200,)),
-    UseCase("register by fileId", RESERVE + START, unregistered_by_id, (201, 200), nothing, "completed",
-            True),
+    UseCase("register by fileId", RESERVE + START, unregistered_by_id, (201, 200), nothing, "completed", 1),
     UseCase("register by fileKey", RESERVE + START, unregistered_by_key, (201, "DUPLICATE_FILE_KEY"), nothing,
-            "completed", True),
-    UseCase("register in a batch", RESERVE + START, batch, (201,), nothing, "completed", True),
+            "completed", 1),
+    UseCase("register in a batch", RESERVE + START, batch, (201,), nothing, "completed", 1),
+    UseCase("register several in a batch", RESERVE + START, batch, (201,), two, "completed", 2),
+    UseCase("register once more", RESERVE, unregistered_by_id, (200,), World.register, "completed"),
+    UseCase("register while the session is cancelled", RESERVE + START + WITHDRAW, unregistered_by_id,
+            (201, "SESSION_NOT_ACTIVE"), nothing, "completed or cancelled", 1, False, cancelled),
+    UseCase("register while another call is faster", RESERVE + START + WITHDRAW, unregistered_by_id,
+            (201, 200), nothing, "completed", 1, False, overtaken),
+    UseCase("register while S3 fails", RESERVE + START, unregistered_by_id, (201,), nothing, "completed",
+            meanwhile=refused),
     UseCase("adopt a reservation", (*RESERVE, "RegistrationStore.states", *START), unregistered_by_id,
-            (201, 200), reserved, "completed", True),
-    UseCase("restart a failed file", RESERVE + START, unregistered_by_id, (201, 200), failed, "completed",
-            True),
-    UseCase("record parts", ("FileStore.record", "FileStore.record_parts"), calls("POST", "/parts", reported),
-            (200,), World.upload, "completed"),
-    UseCase("query parts", (*LOOK, "FileStore.learn_parts"), calls("GET", "/parts"), (200,), World.upload,
-            "completed"),
+            (201, 200), reserved, "completed", 1),
+    UseCase("restart a failed file", RESERVE + START, unregistered_by_id, (201, 200), failed, "completed", 1),
+    UseCase("restart a failed file while S3 fails", RESERVE + START, unregistered_by_id, (201,), failed,
+            "completed", meanwhile=refused),
+    UseCase("record parts", (*READ, "FileStore.record_parts"), calls("POST", "/parts", reported), (200,),
+            World.upload, "completed"),
+    UseCase("query parts", LOOK + LEARN, calls("GET", "/parts"), (200,), World.upload, "completed"),
     UseCase("resume an upload that is gone", LOOK + MARK_FAILED, calls("GET", "/parts?presign=true"),
             ("UPLOAD_NOT_FOUND",), gone, "restarted"),
     UseCase("resume a file that was assembled", LOOK + MARK_COMPLETED, calls("GET", "/parts?presign=true"),
             (200,), assembled, "completed"),
-    UseCase("complete", (*LOOK, "FileStore.learn_parts", "S3.complete_upload", "FileStore.mark_completed"),
-            calls("POST", "/complete"), (200,), World.upload, "completed"),
+    UseCase("complete", LOOK + LEARN + ASSEMBLE, calls("POST", "/complete"), (200,), World.upload,
+            "completed"),
+    UseCase("complete while another call is faster", LOOK + LEARN + ASSEMBLE[:1] + MARK_COMPLETED,
+            calls("POST", "/complete"), (200,), World.upload, "completed", meanwhile=lost_to_another),
+    UseCase("complete with parts missing", LOOK + FIND, calls("POST", "/complete"), ("PARTS_MISSING",),
+            World.register, "completed"),
+    UseCase("complete a completed file", READ, calls("POST", "/complete"), (200,), done, "completed"),
     UseCase("complete a file that was assembled", LOOK + MARK_COMPLETED, calls("POST", "/complete"), (200,),
             assembled, "completed"),
+    UseCase("complete a file that was assembled, its session expired", READ + MARK_COMPLETED,
+            calls("POST", "/complete"), (200,), in_a_session_that_expired, "kept"),
     UseCase("complete an upload that is gone", LOOK + MARK_FAILED, calls("POST", "/complete"),
             ("UPLOAD_NOT_FOUND",), gone, "restarted"),
-    UseCase("abort", ("FileStore.record", *ABORT), calls("DELETE"), (204, "FILE_NOT_FOUND"), World.upload,
-            "gone"),
-    UseCase("abort a file that was assembled", ("FileStore.record", "S3.abort_upload", *MARK_COMPLETED),
-            calls("DELETE"), ("FILE_COMPLETED",), assembled, "completed"),
-    UseCase("cancel", ("SessionStore.cancel", *ABORT), lambda world: ("DELETE", f"/{world.session}", None),
-            (204,), World.upload, "gone"),
+    UseCase("abort", READ + ABORT, calls("DELETE"), (204, "FILE_NOT_FOUND"), World.upload, "gone"),
+    UseCase("abort a reservation", READ + DELETE, calls("DELETE"), (204, "FILE_NOT_FOUND"), reserved, "gone"),
+    UseCase("abort a failed file", READ + ABORT, calls("DELETE"), (204, "FILE_NOT_FOUND"), failed, "gone"),
+    UseCase("abort a file that was assembled", (*READ, "S3.abort_upload", *MARK_COMPLETED), calls("DELETE"),
+            ("FILE_COMPLETED",), assembled, "completed"),
+    UseCase("cancel", CANCEL + ABORT, cancel, (204,), World.upload, "gone"),
+    UseCase("cancel with several files", CANCEL + ABORT, cancel, (204,), two_uploads, "gone"),
+    UseCase("cancel with a reservation", CANCEL + DELETE, cancel, (204,), reserved, "gone"),
+    UseCase("cancel with a file that was assembled", (*CANCEL, "S3.abort_upload", *MARK_COMPLETED), cancel,
+            (204,), assembled, "kept"),
 ]  # fmt: skip
 
 POINTS = [(case, step) for case in USE_CASES for step in case.steps]
@@ -162,7 +270,8 @@ POINTS = [(case, step) for case in USE_CASES for step in case.steps]
 def may_leave_an_upload(case, step, after):
     """Whether S3 may keep an upload that nobody knows of, until the bucket's lifecycle rule takes it."""
     made = (step == "S3.create_upload" and after) or (step == "RegistrationStore.settle" and not after)
-    return case.starts_upload and made
+    not_kept = (step == "RegistrationStore.settle" and after) or (step == "S3.abort_upload" and not after)
+    return case.uploads > 0 and (made or (not_kept and not case.kept))
 
 
 def rows():
