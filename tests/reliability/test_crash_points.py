@@ -1,6 +1,7 @@
 """Every step of every use case: it fails before it does anything, or after; the process is killed there."""
 
 import ast
+import re
 import signal
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from lib import service, wiring
 from lib.errors import ApiError, Reason
 from lib.s3 import S3
 from lib.service import registration
+from lib.store.database import Database, _ConnectionLostError
 from tests.support.client import Client, put_part
 from tests.support.faults import Faults
 from tests.support.http_faults import FaultyProxy
@@ -159,6 +161,42 @@ def test_the_process_is_killed(world, mortals, store, case, step, after):
         Client(http, world.api.token).call(*case.request(world))
     assert mortals.wait() == signal.SIGKILL
     goes_on(world, case, step, after)
+
+
+@pytest.mark.parametrize("case", USE_CASES, ids=lambda case: case.name)
+def test_a_commit_whose_answer_is_lost_is_repeated(new_world, faulty, store, case, monkeypatch):
+    """The connection dies under each piece of work in turn, when it is done: the client is none the wiser."""
+    run_once, done, lost = Database._run_once, [], None
+
+    def losing(database, work):
+        result = run_once(database, work)
+        done.append(work)
+        if len(done) - 1 == lost:
+            raise _ConnectionLostError
+        return result
+
+    def run():
+        world = new_world(case)
+        wiring.use(faulty)
+        done.clear()
+        with meanwhile(store, case, world), monkeypatch.context() as patch:
+            patch.setattr(Database, "_run_once", losing)
+            response = world.api.call(*case.request(world))
+        shown = world.api.call("GET", f"/{world.session}")
+        uploads, objects = len(uploads_of(world)), len(objects_of(world))
+        return response.status_code, alike(response), alike(shown), uploads, objects
+
+    expected = run()
+    count = len(done)
+    assert count
+    for lost in range(count):  # noqa: B007 - which `losing` looks at
+        assert run() == expected
+        assert len(done) == count + 1
+
+
+def alike(response):
+    """The body without what no two worlds have in common: ids, ETags of them, signatures and times."""
+    return re.sub(r"[0-9a-f-]{32,}|\d{4}-\d\d-\d\dT[\d:.]+Z|\d{8}T\d{6}Z", "…", response.text)
 
 
 def goes_on(world, case, step, after):
