@@ -4,6 +4,7 @@ import pytest
 
 from lib import wiring
 from lib.s3 import PartsChangedError
+from lib.service import registration
 from tests.conftest import SECRET
 from tests.support.client import MIB, new_id, pdf, put_all
 from tests.support.faults import Crash, Faults, unavailable
@@ -117,6 +118,27 @@ def test_a_reservation_that_nobody_asks_for_again_can_be_aborted(api, faults):
     assert api.refused("POST", f"{path}/parts", {"parts": [{"partNumber": 1, "etag": "e"}]})[0] == 400
     assert api.call("DELETE", path).status_code == 204
     assert api.show(session)["files"] == []
+
+
+def test_restart_when_s3_fails_leaves_the_file_failed(api, faults, db):
+    session = api.session()
+    file = api.register(session, pdf())
+    db.execute("UPDATE upload_session_files SET status = 'failed' WHERE id = %s", [file["fileId"]])
+    faults.fail("S3.create_upload", error=unavailable)
+    again = pdf(fileId=file["fileId"])
+    assert api.refused("POST", f"/{session}/files", again) == UNAVAILABLE
+    assert [one["status"] for one in api.show(session)["files"]] == ["failed"]
+    assert api.call("POST", f"/{session}/files", again).status_code == 201
+
+
+def test_adopting_when_s3_fails_leaves_the_reservation_to_the_call_that_made_it(api, faults, db, monkeypatch):
+    monkeypatch.setattr(registration, "PAUSES", (0.05,))  # nobody else is alive to be waited for
+    session = api.session()
+    file = api.register(session, pdf())
+    db.execute("UPDATE upload_session_files SET upload_id = NULL WHERE id = %s", [file["fileId"]])
+    faults.fail("S3.create_upload", error=unavailable)
+    assert api.refused("POST", f"/{session}/files", pdf(fileId=file["fileId"])) == UNAVAILABLE
+    assert [one["status"] for one in api.show(session)["files"]] == ["pending"]
 
 
 def test_a_batch_in_which_one_upload_cannot_be_started(api, faults):
