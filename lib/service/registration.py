@@ -155,7 +155,7 @@ class Registration:
         ends: dict[str, Upload | ApiError] = {}
         for pause in PAUSES:
             self._sleep(pause)
-            states = self._store.states(session_id, [decision.file.id for decision in adopted]).files
+            states = self._store.states(session_id, [decision.file for decision in adopted]).files
             for decision in adopted:
                 state = states.get(decision.file.id)
                 if state is None or state.status == "failed":  # S3 failed the call that had reserved it
@@ -173,7 +173,7 @@ class Registration:
         failed = [d for d in decisions if isinstance(outcomes[d.file.id], ApiError)]
         states = self._store.settle(
             session_id,
-            list(files),
+            list(files.values()),
             started={id_: outcome for id_, outcome in outcomes.items() if isinstance(outcome, str)},
             # A reservation that was adopted is left: the call that made it may still need it.
             withdrawn=[decision.file.id for decision in failed if decision.step is Step.START],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg import Cursor
 from psycopg.rows import DictRow
@@ -35,32 +36,39 @@ WITH restarted AS (
 DELETE FROM upload_session_parts WHERE file_id IN (SELECT id FROM restarted)
 """
 
+# `attempt` is compared in each: what was decided for one registration must not hit the next of the same id.
 # The session's lock keeps a cancellation from reading its files between this check and this write.
 START_FILES = """
 WITH session AS (
   SELECT id FROM upload_sessions WHERE id = %(session_id)s AND status = 'active' FOR NO KEY UPDATE
 )
-UPDATE upload_session_files f SET upload_id = started.upload_id, updated_at = NOW()
-FROM session, unnest(%(started_ids)s::uuid[], %(upload_ids)s::text[]) AS started (id, upload_id)
-WHERE f.id = started.id AND f.session_id = session.id AND f.upload_id IS NULL AND f.status = 'pending'
+UPDATE upload_session_files f SET upload_id = ours.upload_id, updated_at = NOW()
+FROM session, unnest(%(ids)s::uuid[], %(attempts)s::uuid[], %(upload_ids)s::text[])
+  AS ours (id, attempt, upload_id)
+WHERE f.id = ours.id AND f.attempt IS NOT DISTINCT FROM ours.attempt AND ours.upload_id IS NOT NULL
+  AND f.session_id = session.id AND f.upload_id IS NULL AND f.status = 'pending'
 """
 
 WITHDRAW_FILES = """
-DELETE FROM upload_session_files
-WHERE id = ANY(%(withdrawn)s::uuid[]) AND session_id = %(session_id)s
-  AND upload_id IS NULL AND status = 'pending'
+DELETE FROM upload_session_files f
+USING unnest(%(ids)s::uuid[], %(attempts)s::uuid[]) AS ours (id, attempt)
+WHERE f.id = ours.id AND f.attempt IS NOT DISTINCT FROM ours.attempt AND f.id = ANY(%(withdrawn)s::uuid[])
+  AND f.session_id = %(session_id)s AND f.upload_id IS NULL AND f.status = 'pending'
 """
 
 FAIL_FILES = """
-UPDATE upload_session_files SET status = 'failed', updated_at = NOW()
-WHERE id = ANY(%(failed)s::uuid[]) AND session_id = %(session_id)s
-  AND upload_id IS NULL AND status = 'pending'
+UPDATE upload_session_files f SET status = 'failed', updated_at = NOW()
+FROM unnest(%(ids)s::uuid[], %(attempts)s::uuid[]) AS ours (id, attempt)
+WHERE f.id = ours.id AND f.attempt IS NOT DISTINCT FROM ours.attempt AND f.id = ANY(%(failed)s::uuid[])
+  AND f.session_id = %(session_id)s AND f.upload_id IS NULL AND f.status = 'pending'
 """
 
 SELECT_STATES = """
-SELECT s.status AS session_status, f.id::text, f.status, f.upload_id
+SELECT s.status AS session_status, f.id::text, f.status,
+  CASE WHEN f.attempt IS NOT DISTINCT FROM ours.attempt THEN f.upload_id END AS upload_id
 FROM upload_sessions s
-LEFT JOIN upload_session_files f ON f.session_id = s.id AND f.id = ANY(%(ids)s::uuid[])
+CROSS JOIN unnest(%(ids)s::uuid[], %(attempts)s::uuid[]) AS ours (id, attempt)
+LEFT JOIN upload_session_files f ON f.id = ours.id AND f.session_id = s.id
 WHERE s.id = %(session_id)s
 """
 
@@ -132,7 +140,7 @@ class RegistrationStore:
     def settle(
         self,
         session_id: str,
-        file_ids: Sequence[str],
+        files: Sequence[FileRow],
         *,
         started: Mapping[str, str],
         withdrawn: Sequence[str],
@@ -141,16 +149,10 @@ class RegistrationStore:
         """Write what S3 answered to a registration, and say what these files have become.
 
         `started` are upload ids by file id; each is set only where no other call was faster. `withdrawn` are
-        reservations that go, `failed` are files that are failed once more.
+        reservations that go, `failed` are files that are failed once more. A file that was given up and
+        registered again meanwhile is not touched, and has no upload here.
         """
-        values = {
-            "session_id": session_id,
-            "started_ids": list(started),
-            "upload_ids": list(started.values()),
-            "withdrawn": list(withdrawn),
-            "failed": list(failed),
-            "ids": list(file_ids),
-        }
+        values = _ours(session_id, files, started) | {"withdrawn": list(withdrawn), "failed": list(failed)}
 
         def work(connection: Connection) -> list[DictRow]:
             with transaction(connection):
@@ -161,10 +163,19 @@ class RegistrationStore:
 
         return _states(self._database.run(work))
 
-    def states(self, session_id: str, file_ids: Sequence[str]) -> States:
+    def states(self, session_id: str, files: Sequence[FileRow]) -> States:
         """Say what the session and these files have become."""
-        values = {"session_id": session_id, "ids": list(file_ids)}
+        values = _ours(session_id, files, {})
         return _states(self._database.run(lambda c: c.execute(SELECT_STATES, values).fetchall()))
+
+
+def _ours(session_id: str, files: Sequence[FileRow], started: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "session_id": session_id,
+        "ids": [file.id for file in files],
+        "attempts": [file.attempt for file in files],
+        "upload_ids": [started.get(file.id) for file in files],
+    }
 
 
 def _write(connection: Connection, reservation: Reservation) -> list[Cursor[DictRow]]:

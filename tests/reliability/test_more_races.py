@@ -231,10 +231,29 @@ def test_an_upload_that_starts_while_its_session_is_cancelled_waits_and_is_not_k
     file = api.register(session, pdf(size=3))
     db.execute("UPDATE upload_session_files SET upload_id = NULL WHERE id = %s", [file["fileId"]])
     store, started = RegistrationStore(database, "dev"), {file["fileId"]: "started"}
+    reserved = as_it_is(files, user, session, file)
     with psycopg.connect(env["DATABASE_URL"]) as other:
         other.execute(CANCEL_SESSION, {"session_id": session, "user_id": user})
         states = waits_for(
-            other, lambda: store.settle(session, list(started), started=started, withdrawn=[], failed=[])
+            other, lambda: store.settle(session, [reserved], started=started, withdrawn=[], failed=[])
         )
     assert states.session_status == "cancelled"
     assert as_it_is(files, user, session, file).upload_id is None
+
+
+@pytest.mark.parametrize("late", ["started", "withdrawn", "failed"])
+def test_a_slow_registration_does_not_settle_the_next_of_the_same_id(
+    shared_api, database, files, user, db, late
+):
+    api, session = shared_api, shared_api.session()
+    file = api.register(session, pdf(size=3))
+    db.execute("UPDATE upload_session_files SET upload_id = NULL WHERE id = %s", [file["fileId"]])
+    slow = as_it_is(files, user, session, file)
+    db.execute("UPDATE upload_session_files SET attempt = %s WHERE id = %s", [new_id(), file["fileId"]])
+    next_one = as_it_is(files, user, session, file)
+    settled = {"started": {}, "withdrawn": [], "failed": []} | {
+        late: {slow.id: "late"} if late == "started" else [slow.id]
+    }
+    states = RegistrationStore(database, "dev").settle(session, [slow], **settled)
+    assert as_it_is(files, user, session, file) == next_one
+    assert states.files[slow.id].upload_id is None
