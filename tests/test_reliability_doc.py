@@ -3,7 +3,26 @@
 import re
 from pathlib import Path
 
+from lib import budget
+from lib.auth import KeySet
+from lib.config import Settings
+from lib.role import Role
+from lib.s3 import S3
+from lib.store.database import (
+    ATTEMPTS,
+    CHECK_SECONDS,
+    IDLE_CHECK_SECONDS,
+    MAX_WAIT_SECONDS,
+    SET_TIMEOUTS,
+    Database,
+)
+from tests.reliability.test_dependencies import (
+    LONGEST_REQUEST,
+    LONGEST_WITHOUT_DATABASE,
+    LONGEST_WITHOUT_STORE,
+)
 from tests.support.use_cases import rows
+from tests.test_config import GOOD
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "docs/reliability.md").read_text()
@@ -21,10 +40,39 @@ def test_its_table_has_every_crash_point():
     assert TEXT.endswith("\n".join(rows()) + "\n")
 
 
-def test_it_has_the_numbers_of_the_code():
-    from lib import budget
-    from lib.store import database
+def limits_of(client):
+    """What a client of botocore's waits for, and how often it asks."""
+    config = client.meta.config
+    return f"{config.connect_timeout} s; {config.read_timeout} s; {config.retries['total_max_attempts']}"
 
-    assert f"| {budget.SECONDS:.0f} s |" in TEXT
-    assert f"as the client waits | {database.MAX_WAIT_SECONDS:.0f} s |" in TEXT
-    assert f"all idle ones are replaced | {database.CHECK_SECONDS:.0f} s |" in TEXT
+
+def test_it_has_the_numbers_of_the_code():
+    database = Database(GOOD["DATABASE_URL"], max_size=1)
+    database.close()
+    assert database._pool.timeout == database._pool.kwargs["connect_timeout"]
+    of_postgresql = dict(re.findall(r"'(\w+)', '(\d+)s'", SET_TIMEOUTS))
+    lock, statement, idle = (
+        of_postgresql[name]
+        for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+    )
+    settings = Settings.from_env(GOOD)
+    table = TEXT.partition("## Time")[2].partition("##")[0]
+    numbers = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("| ")][1:]
+    assert [value.strip() for _, value in numbers] == [
+        f"{database._pool.timeout:.0f} s each",
+        f"{MAX_WAIT_SECONDS:.0f} s",
+        f"{lock} s; {statement} s; {idle} s",
+        f"{CHECK_SECONDS:.0f} s",
+        limits_of(S3(settings)._client),
+        f"{budget.SECONDS:.0f} s",
+        limits_of(Role(settings)._sts()),
+        f"{KeySet.TIMEOUT:.0f} s; {KeySet.TIMEOUT:.0f} s",
+    ]
+    assert f"idle for {IDLE_CHECK_SECONDS:.0f} s lives" in table
+    assert f"({['', 'one', 'two', 'three', 'four', 'five', 'six'][ATTEMPTS]} attempts in all)" in table
+
+
+def test_it_has_the_numbers_of_the_tests():
+    assert f"takes longer than {LONGEST_REQUEST} seconds" in TEXT
+    assert f"a store that never answers, every route answers within {LONGEST_WITHOUT_STORE} s" in TEXT
+    assert f"a database that never answers, within {LONGEST_WITHOUT_DATABASE} s" in TEXT

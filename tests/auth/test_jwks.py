@@ -9,6 +9,7 @@ import pytest
 from lib.auth import KeySet
 from lib.errors import ApiError
 from tests.support.fuzzy import UUID, error
+from tests.support.silence import silent_port
 from tests.support.tokens import ISSUER, assert_refused, claims, create
 
 
@@ -76,6 +77,18 @@ def test_nobody_listens_there(in_process, keys):
     keys.stop()
     api = in_process(AUTH_JWKS_URL=keys.url, AUTH_ISSUER=ISSUER, AUTH_JWT_SECRET="")
     assert create(api, token).json()["error"] == error("SERVICE_UNAVAILABLE", "AUTH_UNAVAILABLE")
+
+
+@pytest.mark.timeout(20)  # it would hang
+def test_an_issuer_that_never_answers_is_503(in_process, keys):
+    with silent_port() as port:
+        url = f"http://127.0.0.1:{port}/jwks.json"
+        api = in_process(AUTH_JWKS_URL=url, AUTH_ISSUER=ISSUER, AUTH_JWT_SECRET="")
+        started = time.monotonic()
+        response = create(api, keys.sign("one", claims()))
+        assert time.monotonic() - started < 8
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert response.json()["error"] == error("SERVICE_UNAVAILABLE", "AUTH_UNAVAILABLE")
 
 
 def test_known_keys_serve_on_while_it_is_down(api, keys, clock):

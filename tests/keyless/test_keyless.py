@@ -14,6 +14,7 @@ from lib.errors import ApiError
 from tests.support.client import MIB, pdf
 from tests.support.fuzzy import about, error, moment
 from tests.support.keyless import ROLE, STAGE, subject
+from tests.support.silence import deaf_port, silent_port
 from tests.test_config import GOOD
 
 UNAVAILABLE = (503, error("SERVICE_UNAVAILABLE", "STORAGE_UNAVAILABLE"))
@@ -215,6 +216,27 @@ def test_sts_out_of_reach_is_503(in_process, issuer, exchanges):
     assert api.call("GET", "/api/health").json() == {
         "status": "unavailable", "database": "ok", "bucket": "unavailable",
     }  # fmt: skip
+
+
+@pytest.mark.timeout(40)  # it would hang
+def test_an_sts_that_never_answers_is_503(env, issuer, exchanges):
+    """Neither one that says nothing nor one that cannot be connected to; both at once, for they take long."""
+
+    def ask(port):
+        settings = {"VERCEL_OIDC_TOKEN": issuer.token(), "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{port}"}
+        app = wiring.build(env | settings)
+        started = time.monotonic()
+        with pytest.raises(ApiError) as refusal:
+            app.completion._s3.credentials()
+        app.close()
+        return refusal.value.status, time.monotonic() - started
+
+    with ThreadPoolExecutor(2) as executor, silent_port() as silent, deaf_port() as deaf:
+        (silent_status, silent_seconds), (deaf_status, deaf_seconds) = executor.map(ask, (silent, deaf))
+    assert (silent_status, deaf_status) == (503, 503)
+    # Three attempts, of 3 s to connect and 5 s to answer, and up to 3 s between them
+    assert max(deaf_seconds, silent_seconds) < 25
+    assert sorted(exchanges) == ["ConnectTimeoutError", "ReadTimeoutError"]
 
 
 def test_the_policy_reaches_no_further_than_the_prefix(env, issuer):

@@ -1,7 +1,10 @@
 """The database and the store: down, slow, silent, cut off, talking nonsense; and back again."""
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -12,6 +15,9 @@ from lib.store import database
 from lib.store.database import Database
 from tests.support.client import MIB, new_id, pdf
 from tests.support.fuzzy import error
+from tests.support.pool import use_the_whole_pool
+from tests.support.proxy import Proxy
+from tests.support.silence import deaf_port
 
 
 def later(value):
@@ -108,6 +114,32 @@ def test_a_slow_store_is_not_asked_for_longer_than_a_request_may_take(api, store
     assert api.call("DELETE", f"/{session}").status_code == 204
 
 
+@pytest.mark.timeout(30)  # it would hang
+def test_a_store_that_takes_no_connections_is_503(in_process, hurried):
+    with deaf_port() as port:
+        api = in_process(S3_ENDPOINT_URL=f"http://127.0.0.1:{port}")
+        session = api.session()
+        started = time.monotonic()
+        assert api.refused("POST", f"/{session}/files", pdf()) == NO_STORE
+        assert time.monotonic() - started < 3 + 5  # one attempt, because who asks is in a hurry
+
+
+def test_connections_to_the_store_that_died_while_idle_are_not_the_clients_business(in_process, env, lines):
+    store = urlsplit(env["S3_ENDPOINT_URL"])
+    with Proxy(store.hostname, store.port) as proxy:
+        api = in_process(S3_ENDPOINT_URL=f"http://127.0.0.1:{proxy.port}")
+        session = api.session()
+        assert api.batch(session, [pdf(f"{n}.pdf") for n in range(10)])["succeeded"] == 10
+        for n in range(3):
+            assert proxy.open > 0  # kept, for the next request
+            proxy.cut()
+            assert api.register(session, pdf(f"more-{n}.pdf"))
+            assert lines.records("request")[-1]["s3_calls"] == 1  # and no second attempt
+        proxy.cut()
+        assert api.call("DELETE", f"/{session}").status_code == 204
+        assert lines.records("request")[-1]["s3_calls"] == 2 * 13
+
+
 def test_a_silent_database_is_503_and_noticed_when_it_is_back(api, database_proxy, hurried):
     session = api.session()
     database_proxy.silent = True
@@ -118,13 +150,11 @@ def test_a_silent_database_is_503_and_noticed_when_it_is_back(api, database_prox
     assert api.show(session)["status"] == "active"
 
 
-def test_connections_that_died_in_silence_are_noticed(api, database_proxy, monkeypatch):
+def test_connections_that_died_in_silence_are_noticed(api, env, database_proxy, monkeypatch):
     """An instance was frozen: its connections are half-open, and new ones work."""
     session = api.session()
-    with ThreadPoolExecutor(8) as executor:  # fill the pool
-        list(executor.map(lambda _: api.show(session), range(32)))
-    old = database_proxy.freeze()
-    assert old >= 2
+    use_the_whole_pool(api, env["DATABASE_URL"])
+    assert database_proxy.freeze() == 10
     now = time.time()
     monkeypatch.setattr(database.time, "time", lambda: now + 3600)
     monkeypatch.setattr(database, "CHECK_SECONDS", 0.5)
@@ -159,12 +189,15 @@ def test_a_pool_that_is_used_up_is_503_and_no_longer_wait(env):
         tight.close()
 
 
+def shorten(monkeypatch, timeout):
+    """One of the times that PostgreSQL itself keeps."""
+    shorter = re.sub(f"'{timeout}', '[0-9]+s'", f"'{timeout}', '300ms'", database.SET_TIMEOUTS)
+    assert shorter != database.SET_TIMEOUTS
+    monkeypatch.setattr(database, "SET_TIMEOUTS", shorter)
+
+
 def test_a_lock_that_another_holds_for_good_is_503(in_process, env, monkeypatch):
-    monkeypatch.setattr(
-        database,
-        "SET_TIMEOUTS",
-        database.SET_TIMEOUTS.replace("'lock_timeout', '5s'", "'lock_timeout', '200ms'"),
-    )
+    shorten(monkeypatch, "lock_timeout")
     api = in_process()
     session = api.session()
     with psycopg.connect(env["DATABASE_URL"]) as other:
@@ -173,8 +206,27 @@ def test_a_lock_that_another_holds_for_good_is_503(in_process, env, monkeypatch)
     assert api.register(session, pdf())
 
 
+def test_a_statement_that_takes_too_long_is_ended_by_postgresql(env, monkeypatch):
+    shorten(monkeypatch, "statement_timeout")
+    one = Database(env["DATABASE_URL"], max_size=1)
+
+    def work(connection):
+        with database.transaction(connection):
+            connection.execute("SELECT pg_sleep(5)")
+
+    try:
+        started = time.monotonic()
+        with pytest.raises(ApiError, match="DATABASE_UNAVAILABLE") as refusal:
+            one.run(work)
+        assert time.monotonic() - started < 3
+        assert isinstance(refusal.value.__cause__, psycopg.errors.QueryCanceled)
+        assert one.run(lambda c: c.execute("SELECT 1 AS one").fetchone()) == {"one": 1}
+    finally:
+        one.close()
+
+
 def test_a_transaction_whose_instance_is_frozen_does_not_hold_its_locks(env, monkeypatch):
-    monkeypatch.setattr(database, "SET_TIMEOUTS", database.SET_TIMEOUTS.replace("'10s'", "'300ms'"))
+    shorten(monkeypatch, "idle_in_transaction_session_timeout")
     one = Database(env["DATABASE_URL"], max_size=2)
     attempts = []
 
@@ -261,7 +313,72 @@ def test_the_database_is_down_for_a_while_and_back_without_a_restart_of_ours(api
     assert api.show(session)["status"] == "active"
 
 
-LONGEST_REQUEST = 70  # seconds; a function on Vercel's smallest plan has 300
+# Seconds, as docs/reliability.md has them. A function on Vercel's smallest plan has 300.
+LONGEST_REQUEST = 70
+LONGEST_WITHOUT_STORE = 50
+LONGEST_WITHOUT_DATABASE = 30
+
+
+def timed(api, call):
+    started = time.monotonic()
+    return api.call(*call), time.monotonic() - started
+
+
+def every_route(session, file_id, other, etag):
+    """A call of each, of which none changes what another is about."""
+    path = f"/{session}/files/{file_id}"
+    return [
+        ("POST", "", {}),
+        ("GET", f"/{session}", None),
+        ("POST", f"/{session}/files", pdf("one.pdf")),
+        ("POST", f"/{session}/files/batch", {"files": [pdf(f"{n}.pdf") for n in range(8)]}),
+        ("POST", f"{path}/parts", {"parts": [{"partNumber": 1, "etag": etag}]}),
+        ("GET", f"{path}/parts?presign=true", None),
+        ("POST", f"{path}/complete", None),
+        ("DELETE", path, None),
+        ("DELETE", f"/{other}", None),
+        ("GET", "/api/health", None),
+    ]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(200)
+def test_no_request_outlives_its_function_while_the_database_never_answers(api, env, database_proxy):
+    """All use cases at once, in one instance, with the real patience, on connections that worked before."""
+    session, other = api.session(), api.session()
+    file, [part] = api.upload(session, pdf(partCount=1), b"abc")
+    calls = every_route(session, file["fileId"], other, part["etag"])
+    use_the_whole_pool(api, env["DATABASE_URL"])
+    with ThreadPoolExecutor(len(calls)) as executor:
+        database_proxy.silent = True
+        try:
+            answers = list(executor.map(partial(timed, api), calls))
+        finally:
+            database_proxy.silent = False
+    for call, (response, seconds) in zip(calls, answers, strict=True):
+        print(call[:2], response.status_code, f"{seconds:.0f} s")
+        assert response.status_code == 503
+        assert seconds < LONGEST_WITHOUT_DATABASE < LONGEST_REQUEST
+    assert api.complete(session, file["fileId"])["sizeBytes"] == 3
+
+
+@pytest.mark.long
+def test_a_database_that_is_slow_makes_requests_slow_and_no_more(api, env, database_proxy):
+    """All use cases at once, each on a connection of its own that was there before."""
+    session, other = api.session(), api.session()
+    file, [part] = api.upload(session, pdf(partCount=1), b"abc")
+    calls = every_route(session, file["fileId"], other, part["etag"])
+    calls.remove(("DELETE", f"/{session}/files/{file['fileId']}", None))  # or else it may not be completed
+    use_the_whole_pool(api, env["DATABASE_URL"])  # to connect is four round trips, and has 5 s
+    database_proxy.delay = 1.5
+    with ThreadPoolExecutor(len(calls)) as executor:
+        answers = list(executor.map(partial(timed, api), calls))
+    database_proxy.delay = 0
+    for call, (response, seconds) in zip(calls, answers, strict=True):
+        print(call[:2], response.status_code, f"{seconds:.0f} s")
+        assert response.is_success
+        assert 1.5 <= seconds < 20
+    assert api.show(session)["files"][0]["status"] == "completed"
 
 
 @pytest.mark.long
@@ -283,19 +400,15 @@ def test_no_request_outlives_its_function_while_the_store_never_answers(api, sto
         ("GET", "/api/health", None),
     ]
 
-    def timed(call):
-        started = time.monotonic()
-        return api.call(*call), time.monotonic() - started
-
     store_proxy.fault = lambda method, path: "hang"
     with ThreadPoolExecutor(len(calls)) as executor:
-        answers = executor.map(timed, calls)
+        answers = executor.map(partial(timed, api), calls)
         started = time.monotonic()
         assert api.show(session)["status"] == "active"  # asks no store
         assert time.monotonic() - started < 10
         for call, (response, seconds) in zip(calls, answers, strict=True):
             print(call[:2], response.status_code, f"{seconds:.0f} s")
-            assert seconds < LONGEST_REQUEST
+            assert seconds < LONGEST_WITHOUT_STORE < LONGEST_REQUEST
             assert response.status_code in (200, 201, 207, 503)
     store_proxy.fault = lambda method, path: None
     store_proxy.released.set()
