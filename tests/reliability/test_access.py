@@ -215,6 +215,23 @@ class TestTheDeclaredSizeHolds:
         chunked = httpx.put(url, content=iter([bytes(MIB), bytes(MIB)]))
         assert chunked.status_code in (400, 403, 411)
 
+    def test_no_header_puts_other_bytes_there_than_those_that_were_counted(self, api, session, file, s3):
+        """All of these have the length that was signed, so that only the header can be what is refused."""
+        url = file["presignedUrls"][1]["url"]
+        s3.put_object(Bucket="uploads", Key="another", Body=bytes(6 * MIB))
+        signed = b"%x;chunk-signature=" % (MIB - 1000) + b"0" * 64 + b"\r\n" + bytes(MIB)
+        decoded = {"Content-Encoding": "aws-chunked", "x-amz-decoded-content-length": str(6 * MIB)}
+        for content, headers in (
+            (bytes(MIB), {"x-amz-copy-source": "/uploads/another"}),
+            (bytes(MIB), {"x-amz-copy-source": "uploads/another", "x-amz-copy-source-range": "bytes=0-9"}),
+            (bytes(MIB), {"x-amz-decoded-content-length": str(6 * MIB)}),
+            (signed[:MIB], decoded | {"x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"}),
+            (signed[:MIB], decoded | {"x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}),
+        ):
+            assert put(url, content, headers).status_code == 403, headers
+        assert api.parts(session, file["fileId"])["parts"] == []
+        assert put(url, bytes(MIB)).status_code == 200
+
     def test_the_url_is_for_this_part_of_this_upload_and_nothing_else(self, file):
         url = file["presignedUrls"][1]["url"]
         for changed in (
