@@ -3,6 +3,7 @@
 import re
 import time
 import uuid
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -23,7 +24,12 @@ BODIES = {
     "completeFile": {},
 }
 
+[QUERY] = [operation for operation in OPERATIONS if operation.query]
+# Asking for URLs is a right of its own.
+ROUTES = [*OPERATIONS, replace(QUERY, name="presignParts", path=QUERY.path + "?presign=true")]
+
 # What each route answers to the owner of a session that is active, past its end, or cancelled.
+SESSIONS = ("active", "expired", "cancelled")
 OWNER = {
     "createSession": (201, 201, 201),
     "getSession": (200, 200, 200),
@@ -32,18 +38,40 @@ OWNER = {
     "batchRegisterFiles": (201, "SESSION_EXPIRED", "SESSION_NOT_ACTIVE"),
     "abortFile": (204, 204, "FILE_NOT_FOUND"),  # cancelling has removed it
     "getUploadedParts": (200, 200, "FILE_NOT_FOUND"),
+    "presignParts": (200, "SESSION_EXPIRED", "SESSION_NOT_ACTIVE"),
     "storePartEtags": (200, "SESSION_EXPIRED", "SESSION_NOT_ACTIVE"),
     "completeFile": ("PARTS_MISSING", "SESSION_EXPIRED", "SESSION_NOT_ACTIVE"),
     "checkHealth": (200, 200, 200),
     "getOpenapi": (200, 200, 200),
 }
-ALL = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-WITH_SESSION = pytest.mark.parametrize(
-    "operation", [one for one in OPERATIONS if ":sessionId" in one.path], ids=lambda operation: operation.name
-)
-WITH_FILE = pytest.mark.parametrize(
-    "operation", [one for one in OPERATIONS if ":fileId" in one.path], ids=lambda operation: operation.name
-)
+# The same, where the file is complete, and where its upload is gone.
+OWNER_OF = {
+    "completed": {
+        "abortFile": ("FILE_COMPLETED", "FILE_COMPLETED", "FILE_COMPLETED"),
+        "getUploadedParts": (200, 200, 200),
+        "presignParts": (200, "SESSION_EXPIRED", "SESSION_NOT_ACTIVE"),
+        "storePartEtags": ("FILE_COMPLETED", "SESSION_EXPIRED", "SESSION_NOT_ACTIVE"),
+        "completeFile": (200, 200, 200),
+    },
+    "failed": {
+        "abortFile": (204, 204, "FILE_NOT_FOUND"),
+        "getUploadedParts": (200, 200, "FILE_NOT_FOUND"),
+        "presignParts": ("UPLOAD_NOT_FOUND", "SESSION_EXPIRED", "SESSION_NOT_ACTIVE"),
+        "storePartEtags": ("UPLOAD_NOT_FOUND", "SESSION_EXPIRED", "SESSION_NOT_ACTIVE"),
+        "completeFile": ("UPLOAD_NOT_FOUND", "SESSION_EXPIRED", "SESSION_NOT_ACTIVE"),
+    },
+}
+
+
+def each(operations):
+    return pytest.mark.parametrize("operation", operations, ids=lambda operation: operation.name)
+
+
+ALL = each(ROUTES)
+WITH_SESSION = each([one for one in ROUTES if ":sessionId" in one.path])
+WITH_FILE = each([one for one in ROUTES if ":fileId" in one.path])
+READING = each([one for one in ROUTES if one.method == "GET"])
+IN_EVERY_STATE = pytest.mark.parametrize("state", SESSIONS)
 
 
 @pytest.fixture
@@ -66,6 +94,38 @@ def file(api, session):
     return api.register(session, pdf("there.pdf", 3))["fileId"]
 
 
+@pytest.fixture
+def completed(api, session):
+    file, _ = api.upload(session, pdf("done.pdf"), b"abc")
+    api.complete(session, file["fileId"])
+    return file["fileId"]
+
+
+@pytest.fixture
+def failed(api, session, s3):
+    file, _ = api.upload(session, pdf("gone.pdf"), b"abc")
+    uploads = s3.list_multipart_uploads(Bucket="uploads")["Uploads"]
+    [key] = [one["Key"] for one in uploads if one["UploadId"] == file["uploadId"]]
+    s3.abort_multipart_upload(Bucket="uploads", Key=key, UploadId=file["uploadId"])
+    path = f"/{session}/files/{file['fileId']}/complete"
+    assert api.refused("POST", path)[1]["reason"] == "UPLOAD_NOT_FOUND"
+    return file["fileId"]
+
+
+@pytest.fixture
+def become(api, session, db):
+    """Brings the session into a state."""
+
+    def become(state):
+        if state == "expired":
+            db.execute("UPDATE upload_sessions SET expires_at = NOW() WHERE id = %s", [session])
+        elif state == "cancelled":
+            api.ok("DELETE", f"/{session}")
+        assert api.show(session)["status"] == state
+
+    return become
+
+
 def call(api, operation, session="", file="", **options):
     path = operation.path.replace(":sessionId", session).replace(":fileId", file)
     return api.call(operation.method, path, BODIES.get(operation.name), **options)
@@ -83,7 +143,14 @@ def fingerprint(response):
 
 
 def test_every_route_has_its_rows():
-    assert OWNER.keys() == {operation.name for operation in OPERATIONS}
+    assert OWNER.keys() == {route.name for route in ROUTES}
+    for rows in OWNER_OF.values():
+        assert rows.keys() == {route.name for route in ROUTES if ":fileId" in route.path}
+
+
+def test_two_routes_are_for_everybody_and_no_other():
+    public = {operation.name for operation in OPERATIONS if operation.public}
+    assert public == {"checkHealth", "getOpenapi"}
 
 
 @ALL
@@ -110,15 +177,27 @@ def test_nobody_is_let_in_without_a_good_token(api, operation, session, file, us
     assert len(api.show(session)["files"]) == 1
 
 
+@IN_EVERY_STATE
 @WITH_SESSION
-def test_a_foreign_session_is_as_an_absent_one_byte_for_byte(stranger, api, operation, session, file):
-    foreign = fingerprint(call(stranger, operation, session, file))
-    absent = fingerprint(call(stranger, operation, new_id(), new_id()))
-    no_uuid = fingerprint(call(stranger, operation, "no-uuid", file))
-    with_absent_file = fingerprint(call(stranger, operation, session, new_id()))
-    assert foreign == absent == no_uuid == with_absent_file
-    assert b'"SESSION_NOT_FOUND"' in foreign[2]
-    assert [one["fileId"] for one in api.show(session)["files"]] == [file]
+def test_a_foreign_session_is_as_an_absent_one_byte_for_byte(
+    stranger, api, operation, session, file, completed, become, state
+):
+    become(state)
+    before = api.show(session)
+    pairs = [
+        (new_id(), new_id()),
+        ("no-uuid", file),
+        (session, file),
+        (session, completed),
+        (session, new_id()),
+    ]
+    answers = [fingerprint(call(stranger, operation, *pair)) for pair in pairs]
+    assert all(answer == answers[0] for answer in answers)
+    assert b'"SESSION_NOT_FOUND"' in answers[0][2]
+    # What is no file's id is refused before anything is looked for.
+    no_file = [fingerprint(call(stranger, operation, one, "no-uuid")) for one in (session, new_id())]
+    assert no_file[0] == no_file[1]
+    assert api.show(session) == before
 
 
 @WITH_FILE
@@ -131,21 +210,66 @@ def test_a_file_of_another_session_is_as_an_absent_one_byte_for_byte(api, operat
     assert [one["fileId"] for one in api.show(session)["files"]] == [file]
 
 
+@WITH_FILE
+def test_another_users_file_is_in_ones_own_session_as_an_absent_one(
+    api, stranger, operation, session, file, completed
+):
+    before, mine = api.show(session), stranger.session()
+    absent = fingerprint(call(stranger, operation, mine, new_id()))
+    for theirs in (file, completed):
+        assert fingerprint(call(stranger, operation, mine, theirs)) == absent
+    assert b'"FILE_NOT_FOUND"' in absent[2]
+    assert api.show(session) == before
+
+
+@READING
+def test_head_is_answered_as_get_is_but_for_the_body(api, stranger, operation, session, file):
+    nobody = Client(api.http)
+    for caller, ids in (
+        (api, (session, file)), (api, (session, new_id())), (stranger, (session, file)),
+        (stranger, (new_id(), new_id())), (nobody, (session, file)),
+    ):  # fmt: skip
+        got = fingerprint(call(caller, operation, *ids))
+        head = fingerprint(call(caller, replace(operation, method="HEAD"), *ids))
+        assert head == (*got[:2], b"")
+        assert got[2]
+
+
 @ALL
 def test_the_owner_of_an_active_session(api, operation, session, file):
     assert answered(call(api, operation, session, file)) == OWNER[operation.name][0]
 
 
 @ALL
-def test_the_owner_of_an_expired_session(api, operation, session, file, db):
-    db.execute("UPDATE upload_sessions SET expires_at = NOW() WHERE id = %s", [session])
+def test_the_owner_of_an_expired_session(api, operation, session, file, become):
+    become("expired")
     assert answered(call(api, operation, session, file)) == OWNER[operation.name][1]
 
 
 @ALL
-def test_the_owner_of_a_cancelled_session(api, operation, session, file):
-    api.call("DELETE", f"/{session}")
+def test_the_owner_of_a_cancelled_session(api, operation, session, file, become):
+    become("cancelled")
     assert answered(call(api, operation, session, file)) == OWNER[operation.name][2]
+
+
+@IN_EVERY_STATE
+@WITH_FILE
+def test_the_owner_of_a_completed_file(api, operation, session, completed, become, state):
+    become(state)
+    wanted = OWNER_OF["completed"][operation.name][SESSIONS.index(state)]
+    assert answered(call(api, operation, session, completed)) == wanted
+
+
+@IN_EVERY_STATE
+@WITH_FILE
+def test_the_owner_of_a_failed_file(api, operation, session, failed, become, state):
+    become(state)
+    wanted = OWNER_OF["failed"][operation.name][SESSIONS.index(state)]
+    assert answered(call(api, operation, session, failed)) == wanted
+
+
+def test_no_url_is_signed_for_a_completed_file(api, session, completed):
+    assert api.parts(session, completed, "?presign=true")["presignedUrls"] == []
 
 
 def test_another_sessions_file_id_is_refused_without_a_word_about_it(api, stranger, session, file):
@@ -181,20 +305,39 @@ def test_no_user_and_no_extension_steers_a_key(user_id, ext):
     assert len(key.encode()) <= 1024
 
 
+# Each `|` is three characters of a key: the first two beginnings stay below its 255, the last is hashed.
+USERS = st.tuples(
+    st.sampled_from(["", "|" * 80, "|" * 84, "|" * 90]),
+    st.text(alphabet="ab=/.%é|26F5E", min_size=1, max_size=8),
+).map("".join)
+
+
 @settings(max_examples=200, deadline=None, derandomize=True)
-@given(*[st.text(alphabet="ab=/.%é|26F5E", min_size=1, max_size=8)] * 2)
+@given(USERS, USERS)
 def test_different_users_have_different_keys(one, other):
     assert (safe_segment(one) == safe_segment(other)) == (one == other)
 
 
+def test_users_that_differ_in_the_end_only_have_different_keys_however_long_they_are():
+    long = [safe_segment("|" * count + end) for count in (80, 84, 85, 86, 254) for end in "ab"]
+    assert len(set(long)) == len(long)
+    assert max(map(len, long)) == 253
+    assert sum(len(one) == 64 for one in long) == 6  # hashed
+
+
 @pytest.mark.parametrize("sub", ["../../root", "a/../b", "auth0|1", "..", "%2e%2e", "?x=1#y", "ä ö"])
 @pytest.mark.parametrize(
-    ("name", "ext"), [("../../x.pdf", "../x"), ("a/b", "/"), ("x.p/f", "PDF"), ("?.pdf", "%00")]
-)
-def test_hostile_names_end_where_they_should(api, db, s3, sub, name, ext):
+    ("name", "more"),
+    [
+        ("../../x.pdf", {"ext": "../x"}), ("a/b", {"ext": "/"}), ("x.p/f", {"ext": "PDF"}),
+        ("?.pdf", {"ext": "%00"}), ("a.pdf", {"fileKey": "../../../other/key.exe"}),
+        ("a.pdf", {"fileKey": "s3://uploads/dev/?x=1#y"}), ("a.pdf", {"fileKey": "/"}),
+    ],
+)  # fmt: skip
+def test_hostile_names_end_where_they_should(api, db, s3, sub, name, more):
     api.token = token_for(sub)
     session = api.session()
-    file = api.register(session, pdf(name, 3, ext=ext, partCount=1))
+    file = api.register(session, pdf(name, 3, partCount=1, **more))
     put_all(file["presignedUrls"], b"abc", 3)
     done = api.complete(session, file["fileId"])
     keys = [one["Key"] for one in s3.list_objects_v2(Bucket="uploads")["Contents"] if session in one["Key"]]
@@ -214,6 +357,23 @@ class TestTheDeclaredSizeHolds:
             assert put(url, bytes(size)).status_code in (400, 403)
         chunked = httpx.put(url, content=iter([bytes(MIB), bytes(MIB)]))
         assert chunked.status_code in (400, 403, 411)
+
+    def test_no_header_puts_other_bytes_there_than_those_that_were_counted(self, api, session, file, s3):
+        """All of these have the length that was signed, so that only the header can be what is refused."""
+        url = file["presignedUrls"][1]["url"]
+        s3.put_object(Bucket="uploads", Key="another", Body=bytes(6 * MIB))
+        signed = b"%x;chunk-signature=" % (MIB - 1000) + b"0" * 64 + b"\r\n" + bytes(MIB)
+        decoded = {"Content-Encoding": "aws-chunked", "x-amz-decoded-content-length": str(6 * MIB)}
+        for content, headers in (
+            (bytes(MIB), {"x-amz-copy-source": "/uploads/another"}),
+            (bytes(MIB), {"x-amz-copy-source": "uploads/another", "x-amz-copy-source-range": "bytes=0-9"}),
+            (bytes(MIB), {"x-amz-decoded-content-length": str(6 * MIB)}),
+            (signed[:MIB], decoded | {"x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"}),
+            (signed[:MIB], decoded | {"x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}),
+        ):
+            assert put(url, content, headers).status_code == 403, headers
+        assert api.parts(session, file["fileId"])["parts"] == []
+        assert put(url, bytes(MIB)).status_code == 200
 
     def test_the_url_is_for_this_part_of_this_upload_and_nothing_else(self, file):
         url = file["presignedUrls"][1]["url"]
