@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,9 @@ OWNERS = {
     "boto3": (), "botocore": ("lib.s3", "lib.role"), "jwt": ("lib.auth",),
     "aws_lambda_powertools": ("lib.log",),
 }  # fmt: skip
+
+# S3's operations that take an object away, as botocore's methods and by their own names
+DELETES = r"(?i)delete_?(objects?|bucket)|put_?bucket_?lifecycle(_?configuration)?"
 
 
 def module_of(path):
@@ -106,3 +110,15 @@ def test_modules_are_of_a_size_to_be_read():
     for path in (ROOT / "lib").rglob("*.py"):
         lines = len(path.read_text().splitlines())
         assert lines <= 300, f"{module_of(path)} has {lines} lines: what wants a room of its own?"
+
+
+def test_nothing_of_ours_deletes_an_object():
+    """docs/reliability.md promises it: what was acknowledged stays, whatever its row says."""
+    for path in SOURCES:
+        code = ast.parse(path.read_text())
+        names = {
+            getattr(node, "attr", getattr(node, "id", getattr(node, "value", None)))
+            for node in ast.walk(code)
+        }
+        deleting = [name for name in names if isinstance(name, str) and re.fullmatch(DELETES, name)]
+        assert not deleting, f"{module_of(path)} has {deleting}"
