@@ -55,7 +55,7 @@ def values(full):
         "part_size_bytes": 5 * MIB, "metadata": Jsonb({}), "expires_at": moment, "status": "pending",
         "etag": "e", "numbers": [1], "etags": ["e"], "times": [moment],
         "id": new_id(), "file_key": "k", "size": 1, "name": "n", "category": "image", "mime_type": "a/b",
-        "ext": "png", "part_size": 5 * MIB, "object_key": "o",
+        "ext": "png", "part_size": 5 * MIB, "object_key": "o", "attempt": new_id(), "attempts": [new_id()],
     }  # fmt: skip
 
 
