@@ -47,7 +47,7 @@ class Deployment:
                 s3={"addressing_style": "path" if self.settings.s3_endpoint_url else "auto"},
                 connect_timeout=5,
                 read_timeout=20,
-                retries={"mode": "standard", "max_attempts": 2},
+                retries={"mode": "standard", "total_max_attempts": 2},
             ),
         )
 

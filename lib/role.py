@@ -156,7 +156,7 @@ class Role:
                 signature_version=UNSIGNED,  # the token is all that it asks for
                 connect_timeout=3,
                 read_timeout=5,
-                retries={"mode": "standard", "max_attempts": 2},
+                retries={"mode": "standard", "total_max_attempts": 2},
             ),
         )
         return cast("STSClient", client)

@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import copy_context
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 T = TypeVar("T")
+
+# After which connections are not trusted: the instance may have been frozen, and one that died in silence
+# would be waited for.
+IDLE_SECONDS = 30.0
 
 ATTEMPT = "attempt"  # the name of the object's user metadata (x-amz-meta-…), which stores keep in lower case
 
@@ -53,6 +58,7 @@ class S3:
         self._role = Role(settings) if settings.aws_role_arn else None
         self._lock = threading.Lock()
         self._made: S3Client | None = None
+        self._last_used = time.time()  # by the wall clock, because a frozen instance's others may stand still
         self._url: str | None = None
 
     def prepare(self) -> None:
@@ -183,10 +189,26 @@ class S3:
 
     @property
     def _client(self) -> "S3Client":
-        if self._made is None:
-            with self._lock:  # making a client is not thread-safe, using one is
-                self._made = self._made or _make_client(self._session, self._settings)
-        return self._made
+        with self._lock:  # making a client is not thread-safe, using one is
+            self._made = self._made or self._make_client()
+            now = time.time()
+            if now - self._last_used > IDLE_SECONDS:
+                self._made.close()  # its idle connections; it makes new ones
+            self._last_used = now
+            return self._made
+
+    def _make_client(self) -> "S3Client":
+        client = _make_client(self._session, self._settings)
+        client.meta.events.register("before-send.s3", self._before_each_attempt)
+        return client
+
+    def _before_each_attempt(self, **_: Any) -> None:
+        """Count a request to S3, and refuse it where its caller has waited for long enough."""
+        self._last_used = time.time()
+        request_budget = budget.current()
+        if request_budget.seconds_left() <= 0:
+            raise _unavailable()
+        request_budget.count_s3_call()
 
 
 def _make_client(session: "Session", settings: Settings) -> "S3Client":
@@ -208,26 +230,17 @@ def _make_client(session: "Session", settings: Settings) -> "S3Client":
             },
             connect_timeout=3,
             read_timeout=20,
-            retries={"mode": "standard", "max_attempts": 3},
+            retries={"mode": "standard", "total_max_attempts": 3},
             max_pool_connections=50,
             # Else botocore asks for CRC32 on every upload, and clients had to send one with every part.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         ),
     )
-    client.meta.events.register("before-send.s3", _before_each_attempt)
     # All that is made by now lives as long as the instance. The garbage collector would go through it again
     # and again while a long list of parts is read, and make 10,000 parts cost 16 times as much as 1,000.
     gc.freeze()
     return cast("S3Client", client)
-
-
-def _before_each_attempt(**_: Any) -> None:
-    """Count a request to S3, and refuse it where its caller has waited for long enough."""
-    request_budget = budget.current()
-    if request_budget.seconds_left() <= 0:
-        raise _unavailable()
-    request_budget.count_s3_call()
 
 
 def _stored(answer: "HeadObjectOutputTypeDef") -> StoredObject:

@@ -7,7 +7,7 @@ from lib import budget
 from lib.auth import KeySet
 from lib.config import Settings
 from lib.role import Role
-from lib.s3 import S3
+from lib.s3 import IDLE_SECONDS, S3
 from lib.store.database import (
     ATTEMPTS,
     CHECK_SECONDS,
@@ -69,6 +69,7 @@ def test_it_has_the_numbers_of_the_code():
         f"{KeySet.TIMEOUT:.0f} s; {KeySet.TIMEOUT:.0f} s",
     ]
     assert f"idle for {IDLE_CHECK_SECONDS:.0f} s lives" in table
+    assert f"to S3 that were idle for {IDLE_SECONDS:.0f} s are replaced" in table
     assert f"({['', 'one', 'two', 'three', 'four', 'five', 'six'][ATTEMPTS]} attempts in all)" in table
 
 

@@ -4,6 +4,7 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import psycopg
@@ -11,6 +12,7 @@ import pytest
 
 from lib import budget, wiring
 from lib.errors import ApiError
+from lib.s3 import IDLE_SECONDS
 from lib.store import database
 from lib.store.database import Database
 from tests.support.client import MIB, new_id, pdf
@@ -138,6 +140,23 @@ def test_connections_to_the_store_that_died_while_idle_are_not_the_clients_busin
         proxy.cut()
         assert api.call("DELETE", f"/{session}").status_code == 204
         assert lines.records("request")[-1]["s3_calls"] == 2 * 13
+
+
+def test_connections_to_the_store_that_died_in_silence_are_not_waited_for(
+    in_process, env, lines, monkeypatch
+):
+    """As after a freeze: nothing came to tell that they are dead."""
+    store = urlsplit(env["S3_ENDPOINT_URL"])
+    with Proxy(store.hostname, store.port) as proxy:
+        api = in_process(S3_ENDPOINT_URL=f"http://127.0.0.1:{proxy.port}")
+        session = api.session()
+        api.register(session, pdf("before.pdf"))
+        assert proxy.freeze() > 0
+        monkeypatch.setattr("lib.s3.time", SimpleNamespace(time=lambda: time.time() + IDLE_SECONDS + 1))
+        started = time.monotonic()
+        assert api.register(session, pdf("after.pdf"))
+        assert time.monotonic() - started < 5
+        assert lines.records("request")[-1]["s3_calls"] == 1
 
 
 def test_a_silent_database_is_503_and_noticed_when_it_is_back(api, database_proxy, hurried):
