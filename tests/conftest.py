@@ -1,5 +1,6 @@
 """A database and a store of the tests' own, started once."""
 
+import signal
 import time
 import uuid
 from pathlib import Path
@@ -24,6 +25,11 @@ def pytest_addoption(parser):
     parser.addoption("--server", choices=servers, default="local", help="what serves the scenarios")
     parser.addoption("--database", choices=["embedded", "pgbouncer"], default="embedded", help="the database")
     parser.addoption("--store", choices=["seaweedfs", "localstack"], default="seaweedfs", help="the S3 store")
+
+
+def pytest_configure():
+    """Being told to end (a cancelled CI job) is as Ctrl-C: the servers are stopped on the way out."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
