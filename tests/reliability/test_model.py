@@ -61,6 +61,7 @@ class Machine(RuleBasedStateMachine):
         self.sessions = []
         self.urls = {}  # of parts, by upload id and number
         self.uploads = set()  # every upload id there ever was
+        self.asked = False  # since the database last ended every connection
         self.sent = []  # sessions and items that were registered in them, to be sent again
         self.ids = [str(uuid.uuid4()) for _ in range(4)]  # that clients choose files' ids from
 
@@ -69,6 +70,7 @@ class Machine(RuleBasedStateMachine):
     def ask(self, session, method, path, body=None, choice=0):
         """The answer as its status and its body, where a refusal's is its error; a stranger gets no other."""
         self.world.use(choice)
+        self.asked = True
         path = f"/{session.id}{path}"
         if choice % 4 == 0:
             [stranger] = [client for user, client in self.clients.items() if user != session.owner]
@@ -290,8 +292,10 @@ class Machine(RuleBasedStateMachine):
             self.world.assemble(file)
             file.upload = "assembled"
 
+    @precondition(lambda self: self.asked)
     @rule(restarts=st.booleans())
     def the_database_ends_every_connection(self, restarts):
+        self.asked = False
         if restarts:
             self.world.stack.restart_postgres()
         else:
