@@ -1,6 +1,5 @@
 """A run of the tests that is told to end leaves nothing running."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.servers import KEPT, wait_for
+from tests.support.servers import kept_environment, wait_for
 
 ROOT = Path(__file__).parent.parent
 
@@ -18,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 def test_the_servers_of_the_tests_end_with_them(stop, tmp_path):
     command = [sys.executable, "-m", "pytest", "tests/scenarios", f"--basetemp={tmp_path / 'run'}"]
     with subprocess.Popen(
-        command, cwd=ROOT, env={name: os.environ[name] for name in KEPT if name in os.environ},
+        command, cwd=ROOT, env=kept_environment(),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as run:  # fmt: skip
         supervisor = psutil.Process(run.pid)

@@ -1,6 +1,5 @@
 """`make run`: starts, serves, reloads, and leaves nothing running, however it ends."""
 
-import os
 import shlex
 import shutil
 import signal
@@ -15,7 +14,7 @@ import psutil
 import pytest
 
 from dev.stack import Stack
-from tests.support.servers import KEPT, wait_for
+from tests.support.servers import kept_environment, wait_for
 
 ROOT = Path(__file__).parent.parent
 COPIED = ("api", "lib", "db", "deploy", "dev", "public", "vercel.json", "requirements.txt")
@@ -42,10 +41,10 @@ class Run:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         self.process = subprocess.Popen(
             [sys.executable, "-u", "-m", "dev.run"], cwd=folder, text=True, start_new_session=True,
-            env=kept | {"PORT": str(self.port)} | settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=kept_environment() | {"PORT": str(self.port)} | settings,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
     def wait(self):

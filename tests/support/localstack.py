@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 import tempfile
@@ -14,7 +13,7 @@ import httpx
 
 from dev.processes import Child, free_ports
 from dev.store import store_client
-from tests.support.servers import KEPT, ROOT
+from tests.support.servers import ROOT, kept_environment
 
 VENV = ROOT / ".dev" / "localstack-venv"
 REQUIREMENTS = Path(__file__).with_name("localstack-requirements.txt")
@@ -67,7 +66,7 @@ class LocalStack:
         store_client(self.env()).create_bucket(Bucket=self.env()["MOC_BUCKET"])
 
     def _own_env(self, port):
-        return {name: os.environ[name] for name in KEPT if name in os.environ} | {
+        return kept_environment() | {
             "GATEWAY_LISTEN": f"127.0.0.1:{port}",
             "SERVICES": ",".join(self.services),
             "STRICT_SERVICE_LOADING": "1",

@@ -14,12 +14,17 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
 
 
+def kept_environment():
+    """Of the caller's environment, what a process under test gets."""
+    return {name: os.environ[name] for name in KEPT if name in os.environ}
+
+
 class MortalServers:
     """Servers that kill themselves at a named call, one at a time; a context manager."""
 
     def __init__(self, env, log):
         self.log = log
-        self.env = {name: os.environ[name] for name in KEPT if name in os.environ} | env
+        self.env = kept_environment() | env
 
     def __enter__(self):
         with self.log.open("ab") as log:
@@ -50,7 +55,7 @@ class LocalServer:
 
     def __init__(self, env, log):
         self.log = log
-        self.env = {name: os.environ[name] for name in KEPT if name in os.environ} | env
+        self.env = kept_environment() | env
         self.process = None
 
     def __enter__(self):
