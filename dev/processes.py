@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,11 @@ class Child:
 
     def start(self, command: list[str], env: Mapping[str, str], **options: Any) -> None:
         """Start it in a session of its own, so that a Ctrl-C reaches it through us and in our order."""
+        # In a thread, where no signal interrupts it: a child that is started and not known is never stopped.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(self._start, command, env, options).result()
+
+    def _start(self, command: list[str], env: Mapping[str, str], options: dict[str, Any]) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command,

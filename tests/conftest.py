@@ -36,10 +36,12 @@ def pytest_configure():
 def stack(tmp_path_factory):
     """The embedded database and store, migrated."""
     stack = Stack(tmp_path_factory.mktemp("stack"), fast=True)
-    with stack:
-        migrate(stack.database_url)
-        yield stack
-    stack.remove()
+    try:
+        with stack:
+            migrate(stack.database_url)
+            yield stack
+    finally:
+        stack.remove()
 
 
 @pytest.fixture(scope="session")
