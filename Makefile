@@ -62,7 +62,7 @@ soak: $(STAMP) ## 200 clients with faults for MINUTES=5
 
 test-localstack: $(STAMP) ## The scenarios on LocalStack, in an environment of its own, instead of SeaweedFS
 	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
-	$(PY) -m pytest --store=localstack tests/scenarios tests/test_faults.py tests/test_store_differences.py
+	$(PY) -m pytest --store=localstack tests/scenarios tests/service/test_faults.py tests/s3/test_store_differences.py
 
 test-oidc: $(STAMP) ## Keyless production on LocalStack's STS (make test has it on SeaweedFS's)
 	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
@@ -83,15 +83,15 @@ test-browser: .venv/.browser ## The upload page in Chromium (CHROMIUM=…), with
 # --- Vercel's own build and runtime (Node and Python 3.12)
 
 build: $(STAMP) ## The real `vercel build` in a copy of the tree, and a check of what it made
-	@$(PY) -m dev.vercel_build
+	@$(PY) -m dev.vercel.build
 	$(PY) -m pytest --server=vercel tests/scenarios/vercel/test_build.py
 
 test-vercel: $(STAMP) ## The scenarios over the built functions, under Vercel's runtime
-	@$(PY) -m dev.vercel_build --if-changed
+	@$(PY) -m dev.vercel.build --if-changed
 	$(PY) -m pytest --server=vercel tests/scenarios
 
 vercel-dev: $(STAMP) ## The real `vercel dev` (PORT=…) on the embedded database and S3 store
-	@exec $(PY) -m dev.vercel_dev
+	@exec $(PY) -m dev.vercel.dev
 
 test-vercel-dev: $(STAMP) ## One scenario over `vercel dev`, which is slow
 	$(PY) -m pytest --server=vercel-dev --timeout=900 -k ur_hp_002 tests/scenarios/test_complete.py
@@ -99,10 +99,10 @@ test-vercel-dev: $(STAMP) ## One scenario over `vercel dev`, which is slow
 # --- Evidence
 
 http: $(STAMP) ## The requests of __http__/ against `make run`, or a stack of their own where it does not run
-	@$(PY) -m tests.http_files
+	@$(PY) -m tests.evidence.http_files
 
 proof: $(STAMP) ## Write docs/proof.md from real requests, responses and rows
-	@$(PY) -m tests.proof
+	@$(PY) -m tests.evidence.proof
 
 bench: .venv/.bench ## Measure everything, and write docs/benchmarks.md (six minutes; nothing else should run)
 	@$(PY) -m benchmarks.run

@@ -1,6 +1,6 @@
 """GET /api/health: whether the database and the bucket can be reached."""
 
-from lib.edge import Call, Endpoint, Response
+from lib.http.endpoint import Call, Endpoint, Response
 from lib.wiring import Application, get_application
 
 app = Endpoint("/api/health", get_application, public=True)

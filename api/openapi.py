@@ -1,7 +1,7 @@
 """GET /api/openapi.json: this API's contract, made from its models."""
 
-from lib.edge import Call, Endpoint, Response
-from lib.openapi import document
+from lib.http.endpoint import Call, Endpoint, Response
+from lib.http.openapi import document
 from lib.wiring import Application, get_application
 
 app = Endpoint("/api/openapi.json", get_application, public=True)

@@ -11,7 +11,7 @@ import jwt
 from benchmarks.api import Api, body, file_path, metadata, put_parts
 from benchmarks.measure import spread
 from dev import vercel, vercel_build
-from dev.built import Instance, functions
+from dev.vercel.built_function import Instance, functions
 from tests.support.client import MIB, SESSIONS
 
 ROUNDS = 5
@@ -23,7 +23,7 @@ USER = "dev-user-00000000-0000-0000-0000-000000000001"  # that of the server whi
 EVERYTHING = """
 import aws_lambda_powertools, botocore.config, botocore.exceptions, botocore.session, cryptography, jwt
 import psycopg, psycopg_pool, pydantic
-import lib.openapi
+import lib.http.openapi
 from lib import wiring as _wiring
 _wiring.get_application().health._s3._client
 """

@@ -6,7 +6,7 @@ import psycopg
 
 from benchmarks.api import Api, body, file_path, metadata, put_parts
 from benchmarks.measure import milliseconds, spread
-from lib.store import sessions
+from lib.postgres import sessions
 from tests.support.client import SESSIONS
 
 MILLION = """

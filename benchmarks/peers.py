@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from benchmarks.api import Api, body, metadata
 from benchmarks.measure import Http, side_by_side
 from benchmarks.signing import boto3s
-from dev.store import store_client
+from dev.seaweedfs import store_client
 from tests.support.client import MIB, SESSIONS
 from tests.support.servers import wait_for
 

@@ -33,7 +33,7 @@ def _lines(axes, series, marker="o"):
 def signing(results, folder):
     """Time to sign, by the number of URLs."""
     figure, axes = plt.subplots(figsize=(6, 3.4))
-    named = {"boto3": "boto3, generate_presigned_url in a loop", "ours": "lib/presign.py"}
+    named = {"boto3": "boto3, generate_presigned_url in a loop", "ours": "lib/s3/presign.py"}
     _lines(axes, {text: {n: both[key] for n, both in results.items()} for key, text in named.items()})
     axes.set(xlabel="URLs", ylabel="milliseconds")
     _saved(figure, folder, "signing")

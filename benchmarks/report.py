@@ -34,7 +34,7 @@ def signing(results):
          f"{one['ours']['median'] * 1000 / int(n):.1f}", times_faster(one["boto3"], one["ours"])]
         for n, one in results.items()
     ]  # fmt: skip
-    return table(["URLs", "boto3, ms", "`lib/presign.py`, ms", "µs a URL", "faster"], rows)
+    return table(["URLs", "boto3, ms", "`lib/s3/presign.py`, ms", "µs a URL", "faster"], rows)
 
 
 def thousand(results):

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from benchmarks.measure import side_by_side
-from dev.store import store_client
-from lib.presign import Credentials, presign_upload_parts
+from dev.seaweedfs import store_client
+from lib.s3.presign import Credentials, presign_upload_parts
 
 KEY = "dev/moc-instructions/user/session/instruction/3f0b6c1e-8a53-4c4f-9d0e-2f4f6a1b7c5d.pdf"
 UPLOAD_ID = "2~VeryMuchAsLongAsTheyAreAtS3AndAsOpaqueToo"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psycopg
 
-from lib.config import SettingsError
-from lib.store.conninfo import conninfo
+from lib.postgres.conninfo import conninfo
+from lib.runtime.config import SettingsError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psycopg
 
-from lib.config import SettingsError
-from lib.store.conninfo import conninfo
+from lib.postgres.conninfo import conninfo
+from lib.runtime.config import SettingsError
 
 # The index of seeds, in the order in which they are loaded.
 SEEDS = {"story_01722": Path(__file__).parent / "seeds" / "story_01722.sql"}

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from deploy.deployment import Deployment
 from deploy.documents import document
 from deploy.report import Finding, ok, warning, wrong
-from lib.config import Settings
-from lib.errors import ApiError
-from lib.role import Role
+from lib.domain.errors import ApiError
+from lib.runtime.config import Settings
+from lib.s3.role import Role
 
 
 def check_credentials(deployment: Deployment) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ import psycopg
 from db.migrate import MigrationError, pending
 from deploy.deployment import Deployment
 from deploy.report import Finding, ok, wrong
-from lib.store.conninfo import conninfo, ignored_parameters
+from lib.postgres.conninfo import conninfo, ignored_parameters
 
 MIGRATE = (
     "DATABASE_URL_DIRECT='postgresql://…' make migrate   # the direct URL, where DATABASE_URL is a pooler's"

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from deploy.documents import document
 from deploy.report import aws
-from lib.config import Settings
-from lib.s3 import S3
+from lib.runtime.config import Settings
+from lib.s3.bucket import Bucket
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -28,9 +28,9 @@ class Deployment:
     http: httpx.Client  # for what the API leaves to browsers
 
     @cached_property
-    def s3(self) -> S3:
+    def s3(self) -> Bucket:
         """The bucket, as the API uses it."""
-        return S3(self.settings)
+        return Bucket(self.settings)
 
     @cached_property
     def client(self) -> "S3Client":

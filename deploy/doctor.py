@@ -16,9 +16,9 @@ from deploy.check_settings import check_authentication, check_origins
 from deploy.check_upload import check_clocks, check_upload
 from deploy.deployment import Deployment
 from deploy.report import Finding, lines, ok, warning, wrong
-from lib import log
-from lib.config import Settings, SettingsError
-from lib.errors import ApiError
+from lib.domain.errors import ApiError
+from lib.runtime import log
+from lib.runtime.config import Settings, SettingsError
 
 LOCAL = Path(__file__).resolve().parent.parent / ".dev" / "env"
 SETTINGS_MEND = "Set it: vercel env add NAME production   (and in the file or environment that this reads)"

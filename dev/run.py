@@ -16,7 +16,7 @@ import psycopg
 from db.migrate import MigrationError, migrate
 from dev.processes import StackError
 from dev.stack import Stack
-from lib.config import SettingsError
+from lib.runtime.config import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 DEV = ROOT / ".dev"

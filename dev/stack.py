@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 
 from dev.processes import ELSEWHERE, Child, StackError, User, are_free, end_orphans, free_ports
-from dev.store import BUCKET, PORTS, Store
+from dev.seaweedfs import BUCKET, PORTS, Store
 
 
 class Stack:

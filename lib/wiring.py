@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from lib import log
-from lib.auth import Authenticator
-from lib.config import Settings
-from lib.policy import Policy
-from lib.s3 import S3
+from lib.domain.policy import Policy
+from lib.http.tokens import Authenticator
+from lib.postgres.conninfo import conninfo
+from lib.postgres.database import Database
+from lib.postgres.files import FileStore
+from lib.postgres.registrations import RegistrationStore
+from lib.postgres.sessions import SessionStore
+from lib.runtime import log
+from lib.runtime.config import Settings
+from lib.runtime.parallel import Parallel
+from lib.s3.bucket import Bucket
 from lib.service.abort import Abort
 from lib.service.completion import Completion
 from lib.service.health import HealthCheck
-from lib.service.parallel import Parallel
+from lib.service.part_urls import PartUrls
+from lib.service.parts import Parts
 from lib.service.registration import Registration
 from lib.service.sessions import Sessions
-from lib.service.transfer import Transfer
-from lib.service.urls import PartUrls
-from lib.store.conninfo import conninfo
-from lib.store.database import Database
-from lib.store.files import FileStore
-from lib.store.registrations import RegistrationStore
-from lib.store.sessions import SessionStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Application:
     authenticator: Authenticator
     sessions: Sessions
     registration: Registration
-    transfer: Transfer
+    parts: Parts
     completion: Completion
     abort: Abort
     health: HealthCheck
@@ -60,8 +60,12 @@ def build(env: Mapping[str, str], wrap: Callable[[Any], Any] = lambda made: made
     session_store = wrap(SessionStore(database, settings.stage))
     registration_store = wrap(RegistrationStore(database, settings.stage))
     file_store = wrap(FileStore(database, settings.stage))
-    s3 = wrap(S3(settings))
-    policy = Policy.from_settings(settings)
+    s3 = wrap(Bucket(settings))
+    policy = Policy.of_sizes(
+        instruction=settings.max_instruction_mb,
+        parts_list=settings.max_parts_list_mb,
+        image=settings.max_image_mb,
+    )
     parallel = Parallel()
     urls = PartUrls(s3, timedelta(minutes=settings.presigned_url_ttl_minutes), settings.max_presigned_urls)
     abort = Abort(file_store, s3, parallel)
@@ -70,7 +74,7 @@ def build(env: Mapping[str, str], wrap: Callable[[Any], Any] = lambda made: made
         authenticator=Authenticator(settings),
         sessions=Sessions(session_store, s3, abort, policy, settings),
         registration=Registration(registration_store, s3, parallel, urls, policy, settings),
-        transfer=Transfer(file_store, s3, urls),
+        parts=Parts(file_store, s3, urls),
         completion=Completion(file_store, s3),
         abort=abort,
         health=HealthCheck(session_store, s3, parallel),

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from db.migrate import migrate
+from dev.seaweedfs import store_client
 from dev.stack import Stack
-from dev.store import store_client
 from lib import wiring
 from tests.support.client import Client
 from tests.support.pgbouncer import HostedDatabase

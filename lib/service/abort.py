@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from lib.errors import ApiError, Reason
-from lib.rows import FileRow
-from lib.s3 import S3
-from lib.service.checks import file_of, record_of
-from lib.service.parallel import Parallel
-from lib.service.storage import completed_elsewhere
-from lib.store.files import FileStore
+from lib.domain.errors import ApiError, Reason
+from lib.domain.rows import FileRow
+from lib.postgres.files import FileStore
+from lib.runtime.parallel import Parallel
+from lib.s3.bucket import Bucket
+from lib.service.lookups import file_of, record_of
+from lib.service.reconcile import completed_elsewhere
 
 ATTEMPTS = 3  # each but the first because another call changed the file meanwhile
 
@@ -16,7 +16,7 @@ ATTEMPTS = 3  # each but the first because another call changed the file meanwhi
 class Abort:
     """The use case of giving an upload up."""
 
-    def __init__(self, store: FileStore, s3: S3, parallel: Parallel) -> None:
+    def __init__(self, store: FileStore, s3: Bucket, parallel: Parallel) -> None:
         self._store = store
         self._s3 = s3
         self._parallel = parallel

@@ -6,16 +6,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from lib import log
-from lib.errors import ApiError, Reason
-from lib.models import CompletedFile, CompleteFile
-from lib.parts import StoredPart, split_by_size
-from lib.rows import FileRow
-from lib.s3 import S3, PartsChangedError, UploadGoneError
-from lib.service.checks import file_of, open_for_writing, record_of
-from lib.service.storage import completed_elsewhere, completed_or_failed, list_current_parts
-from lib.service.urls import utc_now
-from lib.store.files import FileRecord, FileStore
+from lib.domain.errors import ApiError, Reason
+from lib.domain.models import CompletedFile, CompleteFile
+from lib.domain.part_layout import StoredPart, split_by_size
+from lib.domain.rows import FileRow, open_for_writing
+from lib.postgres.files import FileRecord, FileStore
+from lib.runtime import log
+from lib.s3.bucket import Bucket, PartsChangedError, UploadGoneError
+from lib.service.lookups import file_of, record_of
+from lib.service.part_urls import utc_now
+from lib.service.reconcile import completed_elsewhere, completed_or_failed, list_current_parts
 
 # Between two looks at a list that lacks what somebody says was uploaded (some stores are eventually
 # consistent).
@@ -30,7 +30,7 @@ class Completion:
     def __init__(
         self,
         store: FileStore,
-        s3: S3,
+        s3: Bucket,
         now: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:

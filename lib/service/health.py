@@ -1,17 +1,17 @@
 """Whether the API can work: the database and the bucket can be reached."""
 
-from lib import log
-from lib.errors import ApiError
-from lib.models import Health
-from lib.s3 import S3
-from lib.service.parallel import Parallel
-from lib.store.sessions import SessionStore
+from lib.domain.errors import ApiError
+from lib.domain.models import Health
+from lib.postgres.sessions import SessionStore
+from lib.runtime import log
+from lib.runtime.parallel import Parallel
+from lib.s3.bucket import Bucket
 
 
 class HealthCheck:
     """The use case of looking after oneself."""
 
-    def __init__(self, store: SessionStore, s3: S3, parallel: Parallel) -> None:
+    def __init__(self, store: SessionStore, s3: Bucket, parallel: Parallel) -> None:
         self._store = store
         self._s3 = s3
         self._parallel = parallel

@@ -7,19 +7,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from lib import log
-from lib.config import Settings
-from lib.errors import ApiError, Reason
-from lib.models import BatchResult, BatchResults, ErrorObject, FileMetadata, RegisterBatch, RegisteredFile
-from lib.policy import Policy
-from lib.rows import FileRow, SessionRow
-from lib.s3 import S3
-from lib.service.checks import open_for_writing
-from lib.service.parallel import Parallel
-from lib.service.plan import Decision, Plan, Step
-from lib.service.urls import PartUrls, utc_now
-from lib.store.registrations import FileState, RegistrationStore, Reservation, States
-from lib.validation import validated
+from lib.domain.errors import ApiError, Reason
+from lib.domain.models import (
+    BatchResult,
+    BatchResults,
+    ErrorObject,
+    FileMetadata,
+    RegisterBatch,
+    RegisteredFile,
+)
+from lib.domain.policy import Policy
+from lib.domain.registration_plan import Decision, Plan, Step
+from lib.domain.rows import FileRow, SessionRow, open_for_writing
+from lib.domain.validation import validated
+from lib.postgres.registrations import FileState, RegistrationStore, Reservation, States
+from lib.runtime import log
+from lib.runtime.config import Settings
+from lib.runtime.parallel import Parallel
+from lib.s3.bucket import Bucket
+from lib.service.part_urls import PartUrls, utc_now
 
 Outcome = RegisteredFile | ApiError
 
@@ -44,7 +50,7 @@ class Registration:
     def __init__(
         self,
         store: RegistrationStore,
-        s3: S3,
+        s3: Bucket,
         parallel: Parallel,
         urls: PartUrls,
         policy: Policy,

@@ -5,16 +5,16 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from lib.config import Settings
-from lib.errors import ApiError, Reason
-from lib.models import CreateSession, FileMetadata, FileSummary, Session, SessionDetail, rfc3339
-from lib.policy import Policy
-from lib.rows import FileRow, SessionRow
-from lib.s3 import S3
+from lib.domain.errors import ApiError, Reason
+from lib.domain.models import CreateSession, FileMetadata, FileSummary, Session, SessionDetail, rfc3339
+from lib.domain.part_layout import check_part_count
+from lib.domain.policy import Policy
+from lib.domain.rows import FileRow, SessionRow
+from lib.postgres.sessions import SessionStore
+from lib.runtime.config import Settings
+from lib.s3.bucket import Bucket
 from lib.service.abort import Abort
-from lib.service.checks import check_part_count
-from lib.service.urls import utc_now
-from lib.store.sessions import SessionStore
+from lib.service.part_urls import utc_now
 
 
 class Sessions:
@@ -23,7 +23,7 @@ class Sessions:
     def __init__(
         self,
         store: SessionStore,
-        s3: S3,
+        s3: Bucket,
         abort: Abort,
         policy: Policy,
         settings: Settings,

@@ -5,9 +5,9 @@ import time
 import jwt
 import pytest
 
-from lib.auth import Authenticator, KeySet
-from lib.config import Settings
-from lib.errors import ApiError, Reason
+from lib.domain.errors import ApiError, Reason
+from lib.http.tokens import Authenticator, KeySet
+from lib.runtime.config import Settings
 
 SECRET = "a-secret-of-at-least-thirty-two-bytes!"
 ISSUER = "https://issuer.example.com/pool"

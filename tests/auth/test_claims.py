@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from lib.auth import LEEWAY
+from lib.http.tokens import LEEWAY
 from tests.support.client import SESSIONS, new_id
 from tests.support.tokens import (
     EXPIRED,

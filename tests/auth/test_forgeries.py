@@ -5,7 +5,7 @@ import json
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from lib.auth import MAX_TOKEN_SIZE
+from lib.http.tokens import MAX_TOKEN_SIZE
 from tests.support.client import new_id
 from tests.support.keys import Keys
 from tests.support.tokens import assembled, assert_refused, claims, create, encoded, with_key, with_secret

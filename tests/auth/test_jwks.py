@@ -6,15 +6,15 @@ import time
 
 import pytest
 
-from lib.auth import KeySet
-from lib.errors import ApiError
+from lib.domain.errors import ApiError
+from lib.http.tokens import KeySet
 from tests.support.fuzzy import UUID, error
 from tests.support.silence import silent_port
 from tests.support.tokens import ISSUER, assert_refused, claims, create
 
 
 class Clock:
-    """Stands in for `time` in lib/auth.py, so that nobody has to wait."""
+    """Stands in for `time` in lib/http/tokens.py, so that nobody has to wait."""
 
     def __init__(self):
         self.now = time.time()
@@ -26,7 +26,7 @@ class Clock:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr("lib.auth.time", clock)
+    monkeypatch.setattr("lib.http.tokens.time", clock)
     return clock
 
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from playwright.sync_api import expect
 
-from lib.presign import Credentials, presign_upload_parts
+from lib.s3.presign import Credentials, presign_upload_parts
 from tests.browser.page import Page
 from tests.browser.test_upload import MIB
 

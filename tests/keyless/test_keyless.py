@@ -7,15 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dev.store import store_client
-from lib import role, wiring
-from lib.config import SettingsError
-from lib.errors import ApiError
+from dev.seaweedfs import store_client
+from lib import wiring
+from lib.domain.errors import ApiError
+from lib.runtime.config import SettingsError
+from lib.s3 import role
+from tests.runtime.test_config import GOOD
 from tests.support.client import MIB, pdf
 from tests.support.fuzzy import about, error, moment
 from tests.support.keyless import ROLE, STAGE, subject
 from tests.support.silence import deaf_port, silent_port
-from tests.test_config import GOOD
 
 UNAVAILABLE = (503, error("SERVICE_UNAVAILABLE", "STORAGE_UNAVAILABLE"))
 

@@ -31,6 +31,6 @@ def env(stack, database_env, localstack):
 @pytest.fixture
 def s3(localstack):
     """A client of the store that looks past the API."""
-    from dev.store import store_client
+    from dev.seaweedfs import store_client
 
     return store_client(localstack.env())

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from dev.server import Server
-from lib import log, wiring
+from lib import wiring
+from lib.runtime import log
 from tests.conftest import token_for
 from tests.support.client import Client
 from tests.support.http_faults import FaultyProxy

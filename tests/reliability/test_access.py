@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.openapi import OPERATIONS
-from lib.policy import object_key, safe_segment
+from lib.domain.policy import object_key, safe_segment
+from lib.http.openapi import OPERATIONS
 from tests.conftest import token_for
 from tests.support.client import MIB, Client, new_id, pdf, put, put_all
 from tests.support.fuzzy import ETAG, MD5

@@ -10,10 +10,9 @@ import httpx
 import pytest
 
 from lib import service, wiring
-from lib.errors import ApiError, Reason
-from lib.s3 import S3
+from lib.domain.errors import ApiError, Reason
+from lib.postgres.database import Database, _ConnectionLostError
 from lib.service import registration
-from lib.store.database import Database, _ConnectionLostError
 from tests.support.client import Client, put_part
 from tests.support.faults import Faults
 from tests.support.http_faults import FaultyProxy
@@ -94,7 +93,11 @@ def test_the_table_has_every_step(world, faulty, faults, store, case):
     assert list(dict.fromkeys(asked)) == list(case.steps)
 
 
-LOCAL = {"S3.prepare", "S3.credentials", "S3.object_url"}  # no network: they cannot fail by themselves
+LOCAL = {
+    "Bucket.prepare",
+    "Bucket.credentials",
+    "Bucket.object_url",
+}  # no network: they cannot fail by themselves
 
 
 def test_every_call_in_the_services_is_a_step(new_world, faulty, faults, store):
@@ -115,7 +118,7 @@ def calls_in_the_services():
         if path.name == "health.py":
             continue  # it changes nothing: after it there is nothing to be mended
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Attribute) and not isinstance(getattr(S3, node.attr, None), property):
+            if isinstance(node, ast.Attribute) and not isinstance(getattr(Bucket, node.attr, None), property):
                 owner = ast.unparse(node.value).removeprefix("self.").lstrip("_")
                 if owner in ("store", "s3"):
                     calls.add((path.name, node.lineno, node.attr))
@@ -127,7 +130,7 @@ def calls_in_the_services():
 @BEFORE_AND_AFTER
 def test_a_step_fails(world, faulty, faults, store, case, step, after):
     wiring.use(faulty)
-    reason = Reason.STORAGE_UNAVAILABLE if step.startswith("S3.") else Reason.DATABASE_UNAVAILABLE
+    reason = Reason.STORAGE_UNAVAILABLE if step.startswith("Bucket.") else Reason.DATABASE_UNAVAILABLE
     faults.fail(step, after=after, error=lambda: ApiError(reason))
     with meanwhile(store, case, world):
         response = world.api.call(*case.request(world))
@@ -140,12 +143,12 @@ def test_a_step_fails(world, faulty, faults, store, case, step, after):
 # Querying answers from the table when S3 cannot be asked. Who was overtaken answers the other's upload,
 # whatever became of its own. An upload that no file keeps is the business of the bucket's lifecycle rule.
 ANSWERED_ALL_THE_SAME = {
-    ("query parts", "S3.list_parts"),
-    ("resume an upload that is gone", "S3.list_parts"),
-    ("resume a file that was assembled", "S3.list_parts"),
-    ("register while the session is cancelled", "S3.abort_upload"),
-    ("register while another call is faster", "S3.create_upload"),
-    ("register while another call is faster", "S3.abort_upload"),
+    ("query parts", "Bucket.list_parts"),
+    ("resume an upload that is gone", "Bucket.list_parts"),
+    ("resume a file that was assembled", "Bucket.list_parts"),
+    ("register while the session is cancelled", "Bucket.abort_upload"),
+    ("register while another call is faster", "Bucket.create_upload"),
+    ("register while another call is faster", "Bucket.abort_upload"),
 }
 
 

@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from lib import budget, wiring
-from lib.errors import ApiError
-from lib.s3 import IDLE_SECONDS
-from lib.store import database
-from lib.store.database import Database
+from lib import wiring
+from lib.domain.errors import ApiError
+from lib.postgres import database
+from lib.postgres.database import Database
+from lib.runtime import request_budget
+from lib.s3.bucket import IDLE_SECONDS
 from tests.support.client import MIB, new_id, pdf
 from tests.support.fuzzy import error
 from tests.support.pool import use_the_whole_pool
@@ -40,7 +41,7 @@ def api(in_process, store_proxy, database_proxy):
 @pytest.fixture
 def hurried(monkeypatch):
     """Patience of a second or so where the real one is many: the mechanism is the same."""
-    monkeypatch.setattr(budget, "SECONDS", 1.0)
+    monkeypatch.setattr(request_budget, "SECONDS", 1.0)
     monkeypatch.setattr(database.Connection, "patience", 0.7)
     monkeypatch.setattr(database, "MIN_WAIT_SECONDS", 0.5)
 
@@ -152,7 +153,9 @@ def test_connections_to_the_store_that_died_in_silence_are_not_waited_for(
         session = api.session()
         api.register(session, pdf("before.pdf"))
         assert proxy.freeze() > 0
-        monkeypatch.setattr("lib.s3.time", SimpleNamespace(time=lambda: time.time() + IDLE_SECONDS + 1))
+        monkeypatch.setattr(
+            "lib.s3.bucket.time", SimpleNamespace(time=lambda: time.time() + IDLE_SECONDS + 1)
+        )
         started = time.monotonic()
         assert api.register(session, pdf("after.pdf"))
         assert time.monotonic() - started < 5

@@ -11,7 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 
 from dev.server import Server
-from lib.openapi import OPERATIONS, document
+from lib.http.openapi import OPERATIONS, document
 from tests.support.client import SESSIONS, pdf
 from tests.support.guide import Guide
 

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg.rows import namedtuple_row
 
-from dev.store import store_client
+from dev.seaweedfs import store_client
 from tests.conftest import token_for
 from tests.support.client import MIB, SESSIONS, Client, new_id, pdf
 from tests.support.hidden import PATTERN, secrets_of

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from lib import log, wiring
+from lib import wiring
+from lib.runtime import log
 from tests.support.client import MIB, new_id, pdf, put_all
 from tests.support.faults import Faults, unavailable
 from tests.support.fuzzy import UUID
@@ -70,7 +71,7 @@ def test_each_failed_file_of_a_batch_is_a_line(in_process, env, lines, user):
     faults = Faults()
     api = in_process(wiring.build(env, faults.wrap))
     session = api.session()
-    faults.fail("S3.create_upload", error=unavailable)
+    faults.fail("Bucket.create_upload", error=unavailable)
     response = api.call("POST", f"/{session}/files/batch", {"files": [
         {"name": "x"}, pdf("a.pdf"), pdf("b.exe", type="application/x-msdownload"),
     ]})  # fmt: skip
@@ -169,7 +170,7 @@ def whole_scenario(api, faults, store_proxy):
         api.call("POST", f"/{session}/files", pdf(new_id(), partCount=3))
         store_proxy.fault = lambda method, path: None
     again = api.parts(session, other["fileId"], "?presign=true")
-    for name in ("FileStore.record", "RegistrationStore.settle", "S3.list_parts"):
+    for name in ("FileStore.record", "RegistrationStore.settle", "Bucket.list_parts"):
         faults.fail(name, error=RuntimeError)
         assert api.call("POST", f"{path}/complete").status_code in (400, 500)
         api.call("POST", f"/{session}/files", pdf(new_id(), partCount=3))

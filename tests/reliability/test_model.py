@@ -154,7 +154,7 @@ class Machine(RuleBasedStateMachine):
 
     def register_item(self, session, item, choice, fault):
         self.sent.append((session, item))
-        self.world.plan("S3.create_upload", fault)
+        self.world.plan("Bucket.create_upload", fault)
         answer = self.ask(session, "POST", "/files", item, choice)
 
         def predict():
@@ -222,7 +222,7 @@ class Machine(RuleBasedStateMachine):
     @rule(choice=CHOICE, presign=st.booleans(), fault=FAULT)
     def query(self, choice, presign, fault):
         session, file_id, file = self.a_file(choice)
-        self.world.plan("S3.list_parts", fault)
+        self.world.plan("Bucket.list_parts", fault)
         end = "?presign=true" if presign else ""
         answer = self.ask(session, "GET", f"/files/{file_id}/parts{end}", None, choice)
         self.agree(answer, session, lambda: (200, model.query(session, file_id, presign, bool(fault))))
@@ -235,7 +235,7 @@ class Machine(RuleBasedStateMachine):
         session, file_id, file = self.a_file(choice)
         sent = dict(file.put) if file and send != "nothing" else {}
         sent |= {1: WRONG} if send == "wrong" else {}
-        self.world.plan("S3.complete_upload", fault)
+        self.world.plan("Bucket.complete_upload", fault)
         body = {"parts": [{"partNumber": number, "etag": etag} for number, etag in sent.items()]}
         answer = self.ask(session, "POST", f"/files/{file_id}/complete", body, choice)
         self.agree(answer, session, lambda: (200, model.complete(session, file_id, sent, fault)))
@@ -256,7 +256,7 @@ class Machine(RuleBasedStateMachine):
     @rule(choice=CHOICE, fault=FAULT)
     def abort(self, choice, fault):
         session, file_id, _ = self.a_file(choice)
-        self.world.plan("S3.abort_upload", fault)
+        self.world.plan("Bucket.abort_upload", fault)
         answer = self.ask(session, "DELETE", f"/files/{file_id}", None, choice)
         self.agree(answer, session, lambda: (204, model.abort(session, file_id, fault)))
 

@@ -9,11 +9,11 @@ import psycopg
 import pytest
 
 from lib import wiring
-from lib.parts import StoredPart
-from lib.store.database import Database
-from lib.store.files import COMPLETE_FILE, FileStore
-from lib.store.registrations import RegistrationStore, Reservation
-from lib.store.sessions import CANCEL_SESSION
+from lib.domain.part_layout import StoredPart
+from lib.postgres.database import Database
+from lib.postgres.files import COMPLETE_FILE, FileStore
+from lib.postgres.registrations import RegistrationStore, Reservation
+from lib.postgres.sessions import CANCEL_SESSION
 from tests.support.client import new_id, pdf, put_part
 from tests.support.faults import unavailable
 

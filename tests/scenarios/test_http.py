@@ -173,7 +173,7 @@ def test_a_surrogate_is_no_json_in_a_batch_either(api):
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/nothing", f"{SESSIONS}/a/b/c", "/lib/config.py", "/vercel.json", "/.env"]
+    "path", ["/api/nothing", f"{SESSIONS}/a/b/c", "/lib/runtime/config.py", "/vercel.json", "/.env"]
 )
 def test_other_paths_are_404(http, path):
     assert http.get(path).status_code == 404

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from lib.errors import ApiError, Reason
+from lib.domain.errors import ApiError, Reason
 
 
 class Crash(BaseException):

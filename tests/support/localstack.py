@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from dev.processes import Child, free_ports
-from dev.store import store_client
+from dev.seaweedfs import store_client
 from tests.support.servers import ROOT, kept_environment
 
 VENV = ROOT / ".dev" / "localstack-venv"

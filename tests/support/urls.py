@@ -101,7 +101,7 @@ TABLE = [
     ("/", "index.html", {}),
     ("/index.html", "index.html", {}),
     ("/index", NOTHING, {}),
-    ("/lib/config.py", NOTHING, {}),
+    ("/lib/runtime/config.py", NOTHING, {}),
     ("/vercel.json", NOTHING, {}),
     ("/requirements.txt", NOTHING, {}),
     ("/.env", NOTHING, {}),

@@ -198,17 +198,18 @@ def cancel(world):
 
 
 RESERVE = ("RegistrationStore.reserve",)
-START = ("S3.create_upload", "RegistrationStore.settle")
-WITHDRAW = ("S3.abort_upload",)
+START = ("Bucket.create_upload", "RegistrationStore.settle")
+WITHDRAW = ("Bucket.abort_upload",)
 READ = ("FileStore.record",)
-LOOK = (*READ, "S3.list_parts")
+LOOK = (*READ, "Bucket.list_parts")
 LEARN = ("FileStore.learn_parts",)
-FIND = ("S3.head_object",)
+FIND = ("Bucket.head_object",)
 MARK_COMPLETED = (*FIND, "FileStore.mark_completed")
 MARK_FAILED = (*FIND, "FileStore.mark_failed")
-ASSEMBLE = ("S3.complete_upload", "FileStore.mark_completed")
+ASSEMBLE = ("Bucket.complete_upload", "FileStore.mark_completed")
 DELETE = ("FileStore.delete",)
-ABORT = ("S3.abort_upload", *FIND, *DELETE)
+ABORT = ("Bucket.abort_upload", *FIND, *DELETE)
+ABORTED_TOO_LATE = ("Bucket.abort_upload", *MARK_COMPLETED)
 CANCEL = ("SessionStore.cancel",)
 
 USE_CASES = [
@@ -255,12 +256,12 @@ USE_CASES = [
     UseCase("abort", READ + ABORT, calls("DELETE"), (204, "FILE_NOT_FOUND"), World.upload, "gone"),
     UseCase("abort a reservation", READ + DELETE, calls("DELETE"), (204, "FILE_NOT_FOUND"), reserved, "gone"),
     UseCase("abort a failed file", READ + ABORT, calls("DELETE"), (204, "FILE_NOT_FOUND"), failed, "gone"),
-    UseCase("abort a file that was assembled", (*READ, "S3.abort_upload", *MARK_COMPLETED), calls("DELETE"),
+    UseCase("abort a file that was assembled", (*READ, *ABORTED_TOO_LATE), calls("DELETE"),
             ("FILE_COMPLETED",), assembled, "completed"),
     UseCase("cancel", CANCEL + ABORT, cancel, (204,), World.upload, "gone"),
     UseCase("cancel with several files", CANCEL + ABORT, cancel, (204,), two_uploads, "gone"),
     UseCase("cancel with a reservation", CANCEL + DELETE, cancel, (204,), reserved, "gone"),
-    UseCase("cancel with a file that was assembled", (*CANCEL, "S3.abort_upload", *MARK_COMPLETED), cancel,
+    UseCase("cancel with a file that was assembled", (*CANCEL, *ABORTED_TOO_LATE), cancel,
             (204,), assembled, "kept"),
 ]  # fmt: skip
 
@@ -269,8 +270,8 @@ POINTS = [(case, step) for case in USE_CASES for step in case.steps]
 
 def may_leave_an_upload(case, step, after):
     """Whether S3 may keep an upload that nobody knows of, until the bucket's lifecycle rule takes it."""
-    made = (step == "S3.create_upload" and after) or (step == "RegistrationStore.settle" and not after)
-    not_kept = (step == "RegistrationStore.settle" and after) or (step == "S3.abort_upload" and not after)
+    made = (step == "Bucket.create_upload" and after) or (step == "RegistrationStore.settle" and not after)
+    not_kept = (step == "RegistrationStore.settle" and after) or (step == "Bucket.abort_upload" and not after)
     return case.uploads > 0 and (made or (not_kept and not case.kept))
 
 

@@ -1,8 +1,8 @@
 """The API as Vercel builds and runs it."""
 
-from dev.built_server import BuiltServer
-from dev.vercel_build import ensure_built
-from dev.vercel_dev import VercelDev
+from dev.vercel.build import ensure_built
+from dev.vercel.built_server import BuiltServer
+from dev.vercel.dev import VercelDev
 
 __all__ = ["VercelDev", "vercel_server"]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.built import functions
-from dev.vercel_build import PLANTED, ensure_built
+from dev.vercel.build import PLANTED, ensure_built
+from dev.vercel.built_function import functions
 from tests.support.urls import ROOT, function_names
 
 MAX_BUNDLE_SIZE = 48_000_000  # bytes; Vercel's limit is 250 MB, and less starts faster

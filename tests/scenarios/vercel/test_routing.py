@@ -2,8 +2,8 @@
 
 import pytest
 
-from dev.built_server import BuiltServer
-from dev.vercel_build import ensure_built
+from dev.vercel.build import ensure_built
+from dev.vercel.built_server import BuiltServer
 from tests.support.urls import METHODS, TABLE, TOP, ask, echoing_build, expected
 
 

@@ -1,7 +1,7 @@
 """POST /api/mocs/uploads/sessions: create a session."""
 
-from lib.edge import Call, Endpoint, Response
-from lib.models import CreateSession
+from lib.domain.models import CreateSession
+from lib.http.endpoint import Call, Endpoint, Response
 from lib.wiring import Application, get_application
 
 app = Endpoint("/api/mocs/uploads/sessions", get_application)

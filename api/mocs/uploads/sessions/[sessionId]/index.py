@@ -1,6 +1,6 @@
 """GET /api/mocs/uploads/sessions/:sessionId: the session and its files; DELETE: cancel it."""
 
-from lib.edge import Call, Endpoint, Response
+from lib.http.endpoint import Call, Endpoint, Response
 from lib.wiring import Application, get_application
 
 app = Endpoint("/api/mocs/uploads/sessions/:sessionId", get_application)

@@ -1,6 +1,6 @@
 """DELETE /api/mocs/uploads/sessions/:sessionId/files/:fileId: abort one upload."""
 
-from lib.edge import Call, Endpoint, Response
+from lib.http.endpoint import Call, Endpoint, Response
 from lib.wiring import Application, get_application
 
 app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files/:fileId", get_application)

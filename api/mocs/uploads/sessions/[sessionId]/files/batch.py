@@ -1,7 +1,7 @@
 """POST /api/mocs/uploads/sessions/:sessionId/files/batch: register many files."""
 
-from lib.edge import Call, Endpoint, Response
-from lib.models import RegisterBatch
+from lib.domain.models import RegisterBatch
+from lib.http.endpoint import Call, Endpoint, Response
 from lib.wiring import Application, get_application
 
 app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files/batch", get_application)

@@ -1,7 +1,7 @@
 """POST /api/mocs/uploads/sessions/:sessionId/files: register one file."""
 
-from lib.edge import Call, Endpoint, Response
-from lib.models import FileMetadata
+from lib.domain.models import FileMetadata
+from lib.http.endpoint import Call, Endpoint, Response
 from lib.wiring import Application, get_application
 
 app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files", get_application)

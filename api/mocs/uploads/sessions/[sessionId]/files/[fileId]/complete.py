@@ -1,7 +1,7 @@
 """POST /api/mocs/uploads/sessions/:sessionId/files/:fileId/complete: assemble the file."""
 
-from lib.edge import Call, Endpoint, Response
-from lib.models import CompleteFile
+from lib.domain.models import CompleteFile
+from lib.http.endpoint import Call, Endpoint, Response
 from lib.wiring import Application, get_application
 
 app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files/:fileId/complete", get_application)

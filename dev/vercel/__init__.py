@@ -1,0 +1,1 @@
+"""Runs Vercel's own tools on this machine: the CLI, its build, its runtime."""

@@ -1,0 +1,296 @@
+"""Requests and responses, as `/api/openapi.json` shows them."""
+
+import json
+import math
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
+from pydantic.alias_generators import to_camel
+
+from lib.domain.part_layout import MAX_OBJECT_SIZE, MAX_PART_COUNT
+
+MAX_METADATA_SIZE = 16 * 1024  # bytes, as JSON
+
+Category = Literal["instruction", "parts-list", "image", "thumbnail"]
+FileStatus = Literal["pending", "completed", "failed"]
+SessionStatus = Literal["active", "expired", "cancelled"]
+
+
+def canonical_uuid(text: str) -> str:
+    """A UUID in lower case; raises `ValueError` where it is none in the usual form."""
+    if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text):
+        raise ValueError("must be a UUID such as 3f0b6c1e-8a53-4c4f-9d0e-2f4f6a1b7c5d")
+    return text.lower()
+
+
+def _unquoted(etag: str) -> str:
+    etag = etag[1:-1] if len(etag) > 1 and etag[0] == etag[-1] == '"' else etag
+    if not etag or '"' in etag:
+        raise ValueError('must be an ETag as S3 sent it, with or without its quotes: "9bb58f26…"')
+    return etag
+
+
+def _without_dot(ext: str) -> str:
+    ext = ext.removeprefix(".")
+    if not ext:
+        raise ValueError("must have a character besides the dot")
+    return ext
+
+
+def _storable(metadata: dict[str, Any]) -> dict[str, Any]:
+    if _has_infinity(metadata):
+        raise ValueError("must not hold numbers too large for a double")
+    if len(json.dumps(metadata, ensure_ascii=False).encode()) > MAX_METADATA_SIZE:
+        raise ValueError("must be at most 16 KiB of JSON")
+    return metadata
+
+
+def _has_infinity(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(_has_infinity, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, float) and math.isinf(value)
+
+
+def rfc3339(moment: datetime) -> str:
+    """A time as the contract writes it: RFC 3339 in UTC, in whole seconds, never later than it is."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+Uuid = Annotated[str, AfterValidator(canonical_uuid), Field(json_schema_extra={"format": "uuid"})]
+Etag = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_unquoted)]
+PartNumber = Annotated[int, Field(ge=1, le=MAX_PART_COUNT)]
+Time = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
+Metadata = Annotated[dict[str, Any], AfterValidator(_storable)]
+# token "/" token, then parameters (RFC 9110, 8.3.1); printable ASCII only, since it becomes a header
+MimeType = Annotated[
+    str,
+    Field(max_length=255, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+ *(;[ -~]*)?$"),
+]
+
+
+class _Model(BaseModel):
+    """camelCase outside, snake_case inside; JSON's types are not converted into each other."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        strict=True,
+        frozen=True,
+        defer_build=True,  # until it is used: a function starts with the two or three that it needs
+    )
+
+
+# --- Requests. Unknown fields are ignored: clients may be newer than the server.
+
+
+class FileMetadata(_Model):
+    """A file that a client wants to upload."""
+
+    name: str = Field(min_length=1, max_length=255)
+    size: int = Field(ge=1, le=MAX_OBJECT_SIZE, description="bytes")
+    type: MimeType
+    category: Category | None = Field(default=None, description="derived from `type` where absent")
+    ext: Annotated[str, Field(min_length=1, max_length=10), AfterValidator(_without_dot)] | None = None
+    file_key: str | None = Field(
+        default=None, min_length=1, max_length=255, description="`name` where absent"
+    )
+    file_id: Uuid | None = None
+    part_count: int | None = Field(default=None, description="asks for the presigned URLs of that many parts")
+
+
+class CreateSession(_Model):
+    """A new session; declared files are checked in advance, and not registered."""
+
+    # More than any session takes; a million of them, each with its own problems, took 20 s to refuse.
+    files: list[FileMetadata] | None = Field(default=None, min_length=1, max_length=10_000)
+    max_files: int | None = Field(default=None, ge=1)
+    metadata: Metadata = {}
+
+
+class RegisterBatch(_Model):
+    """Many files at once; each is judged alone, so their shapes are checked later, one by one."""
+
+    files: list[Any] = Field(
+        min_length=1, json_schema_extra={"items": {"$ref": "#/components/schemas/FileMetadata"}}
+    )
+
+
+class ReportedPart(_Model):
+    """A part that the client has uploaded, with the ETag that S3 answered."""
+
+    part_number: int
+    etag: Etag
+
+
+class RecordParts(_Model):
+    """What a client has just uploaded."""
+
+    parts: list[ReportedPart] = Field(min_length=1, max_length=1000)
+
+
+class CompleteFile(_Model):
+    """What the client believes the parts' ETags to be: any subset of the parts, or nothing."""
+
+    parts: list[ReportedPart] | None = Field(default=None, max_length=MAX_PART_COUNT)
+
+
+class PartsQuery(_Model):
+    """The query string of `GET …/parts`."""
+
+    presign: bool = False
+    from_part: PartNumber = 1
+
+
+# --- Responses. A field that is None is left out.
+
+
+class Session(_Model):
+    """A session, just created."""
+
+    session_id: str
+    part_size_bytes: int
+    expires_at: Time
+    max_files: int
+
+
+class FileSummary(_Model):
+    """A file as its session shows it."""
+
+    file_id: str
+    file_key: str
+    name: str
+    category: str
+    size_bytes: int
+    status: FileStatus
+    part_count: int
+    recorded_part_count: int
+    file_url: str | None = None
+
+
+class SessionDetail(Session):
+    """A session and its files, in the order of their registration."""
+
+    status: SessionStatus
+    metadata: dict[str, Any]
+    files: list[FileSummary]
+
+
+class PresignedPart(_Model):
+    """Where one part goes, until when, and with which headers."""
+
+    part_number: int
+    url: str = Field(repr=False)
+    expires_at: Time
+    size_bytes: int
+    headers: dict[str, str]
+
+
+class RegisteredFile(_Model):
+    """A registered file; the part fields are there when `partCount` was sent."""
+
+    file_id: str
+    upload_id: str
+    part_count: int | None = None
+    part_size_bytes: int | None = None
+    presigned_urls: list[PresignedPart] | None = None
+    next_part_number: int | None = Field(
+        default=None, description="where `GET …/parts?presign=true&fromPart=` goes on"
+    )
+
+
+class ErrorObject(BaseModel):
+    """What went wrong: `code` is the family, `reason` what a program switches on, `message` for a person."""
+
+    code: str
+    reason: str
+    message: str
+    details: dict[str, Any] | None = None
+
+
+class BatchResult(_Model):
+    """One file of a batch: registered, or with the `error` that registering it alone would have answered."""
+
+    file_id: str | None = None
+    upload_id: str | None = None
+    part_count: int | None = None
+    part_size_bytes: int | None = None
+    presigned_urls: list[PresignedPart] | None = None
+    next_part_number: int | None = None
+    error: ErrorObject | None = None
+
+    @model_serializer(mode="wrap")
+    def _with_nulls(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The two ids are null, not absent, where `error` stands."""
+        fields: dict[str, Any] = serialize(self)
+        return {"fileId": None, "uploadId": None} | fields
+
+
+class BatchResults(_Model):
+    """The files of a batch, in the order of the request."""
+
+    results: list[BatchResult]
+    succeeded: int
+    failed: int
+
+
+class Part(_Model):
+    """A part that was uploaded."""
+
+    part_number: int
+    etag: str
+    uploaded_at: Time
+    size_bytes: int | None = Field(default=None, description="where the store was asked")
+
+
+class RecordedParts(_Model):
+    """The parts of one call, as they are recorded."""
+
+    parts: list[Part]
+
+
+class UploadedParts(_Model):
+    """Which parts are there, which are missing, and whether the store itself was asked."""
+
+    file_id: str
+    status: FileStatus
+    part_count: int
+    part_size_bytes: int
+    parts: list[Part]
+    missing_part_numbers: list[int]
+    verified: bool
+    presigned_urls: list[PresignedPart] | None = None
+    next_part_number: int | None = None
+
+
+class CompletedFile(_Model):
+    """An assembled file."""
+
+    file_id: str
+    file_url: str
+    size_bytes: int
+    etag: str
+
+
+class Health(_Model):
+    """Whether the database and the bucket can be reached."""
+
+    status: Literal["ok", "unavailable"]
+    database: Literal["ok", "unavailable"]
+    bucket: Literal["ok", "unavailable"]
+
+
+class ErrorResponse(_Model):
+    """Every answer that is not a success."""
+
+    error: ErrorObject
+    request_id: str

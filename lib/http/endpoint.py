@@ -1,0 +1,260 @@
+"""The WSGI edge: parse, authenticate, validate, run the use case, respond, log."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Generic, Protocol, TypeVar
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel
+
+from lib.domain.errors import ApiError, Reason
+from lib.domain.models import canonical_uuid
+from lib.domain.validation import json_of, validated, validated_query
+from lib.runtime import log, oidc_token, request_budget
+from lib.runtime.config import Settings, SettingsError
+
+MAX_BODY_SIZE = 4_500_000  # bytes: Vercel's own limit
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+
+class Authenticates(Protocol):
+    """Tells who calls, by the Authorization header."""
+
+    def user_id(self, authorization: str | None) -> str:
+        """The user's id; raises `ApiError` 401, 503."""
+
+
+class Runtime(Protocol):
+    """What the edge itself needs of the application."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+
+    @property
+    def authenticator(self) -> Authenticates:
+        """Who calls."""
+
+
+App = TypeVar("App", bound=Runtime)
+Body = TypeVar("Body")
+
+
+@dataclass(slots=True)
+class Call(Generic[Body]):
+    """One call of an endpoint, as its handler sees it; the ids come from the path and from nowhere else."""
+
+    user_id: str
+    ids: dict[str, str]
+    body: Body
+
+    @property
+    def session_id(self) -> str:
+        """The session in the path."""
+        return self.ids["sessionId"]
+
+    @property
+    def file_id(self) -> str:
+        """The file in the path."""
+        return self.ids["fileId"]
+
+
+@dataclass(slots=True)
+class Response:
+    """A status, and the model or document that becomes the body; 204 has none."""
+
+    status: int
+    body: BaseModel | dict[str, Any] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def content(self) -> bytes:
+        """The body's bytes; a model's fields that are None are left out."""
+        if self.body is None:
+            return b""
+        if isinstance(self.body, BaseModel):
+            return self.body.model_dump_json(by_alias=True, exclude_none=True).encode()
+        return json.dumps(self.body, separators=(",", ":")).encode()
+
+
+class Nothing(BaseModel):
+    """The body of a request that has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What one method does: what comes in, and the handler that takes it."""
+
+    handler: Callable[[Any, Call[Any]], Response]
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    body_may_be_empty: bool = False
+
+    def input(self, environ: Environ) -> BaseModel | None:
+        """The validated body or query.
+
+        Raises `ApiError`: `INVALID_JSON`, `BODY_TOO_LARGE`, `VALIDATION_ERROR`.
+        """
+        if self.query:
+            parameters = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+            return validated_query(self.query, dict(parameters))
+        if self.body is None:
+            return None
+        body = _body_of(environ)
+        return validated(self.body, {} if self.body_may_be_empty and not body.strip() else json_of(body))
+
+
+Handler = Callable[[App, Call[Any]], Response]
+
+
+class Endpoint(Generic[App]):
+    """A WSGI app for one path of the contract, its dynamic segments written `:sessionId` and `:fileId`."""
+
+    def __init__(self, path: str, runtime: Callable[[], App], *, public: bool = False) -> None:
+        self.path = path
+        self.public = public
+        self.operations: dict[str, Operation] = {}
+        self._runtime = runtime
+
+    def on(
+        self,
+        method: str,
+        *,
+        body: type[BaseModel] | None = None,
+        query: type[BaseModel] | None = None,
+        body_may_be_empty: bool = False,
+    ) -> Callable[[Handler[App]], Handler[App]]:
+        """Make a function the handler of a method."""
+
+        def register(handler: Handler[App]) -> Handler[App]:
+            self.operations[method] = Operation(handler, body, query, body_may_be_empty)
+            return handler
+
+        return register
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request, whatever happens; every answer bears its request id."""
+        # In a context of its own, so that the request's id, identity and budget end with it.
+        return copy_context().run(self._answer, environ, start_response)
+
+    def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        started, request_id, used = time.perf_counter(), str(uuid.uuid4()), request_budget.start()
+        log.current_request_id.set(request_id)
+        oidc_token.current_oidc_token.set(environ.get(oidc_token.HEADER))
+        line: dict[str, Any] = {"method": environ["REQUEST_METHOD"], "route": self.path}
+        try:
+            response = self._response(environ, line)
+            content = response.content()
+            line |= _ids_in(response.body)
+        except Exception as error:
+            response = _failure(error, request_id, line)
+            content = response.content()
+        milliseconds = round((time.perf_counter() - started) * 1000, 1)
+        counts = {"sql_round_trips": used.sql_round_trips, "s3_calls": used.s3_calls}
+        log.info("request", status=response.status, duration_ms=milliseconds, **counts, **line)
+        headers = response.headers | self._cors(environ) | _standard_headers(content, request_id)
+        start_response(f"{response.status} {HTTPStatus(response.status).phrase}", list(headers.items()))
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [content]
+
+    def _response(self, environ: Environ, line: dict[str, Any]) -> Response:
+        method = "GET" if environ["REQUEST_METHOD"] == "HEAD" else environ["REQUEST_METHOD"]
+        if method == "OPTIONS":
+            return Response(204, headers={"Allow": self._allow})
+        operation = self.operations.get(method)
+        if operation is None:
+            raise ApiError(Reason.METHOD_NOT_ALLOWED, headers={"Allow": self._allow})
+        app = self._runtime()
+        user_id = "" if self.public else app.authenticator.user_id(environ.get("HTTP_AUTHORIZATION"))
+        line["user_id"] = user_id or None
+        ids = self._ids(environ.get("PATH_INFO", ""))
+        line |= {"session_id": ids.get("sessionId"), "file_id": ids.get("fileId")}
+        return operation.handler(app, Call(user_id, ids, operation.input(environ)))
+
+    def _ids(self, path: str) -> dict[str, str]:
+        """The ids in a path; what is no UUID is as unknown as one that does not exist."""
+        names, values = self.path.split("/"), path.split("/")
+        ids = {name[1:]: value for name, value in zip(names, values, strict=False) if name.startswith(":")}
+        if len(ids) < self.path.count(":"):
+            raise ApiError(Reason.ROUTE_NOT_FOUND)
+        for name, value in ids.items():
+            try:
+                ids[name] = canonical_uuid(value)
+            except ValueError:
+                raise ApiError(UNKNOWN[name]) from None
+        return ids
+
+    @property
+    def _allow(self) -> str:
+        head = ["HEAD"] if "GET" in self.operations else []
+        return ", ".join([*self.operations, *head, "OPTIONS"])
+
+    def _cors(self, environ: Environ) -> dict[str, str]:
+        """CORS headers (https://fetch.spec.whatwg.org/#http-cors-protocol) for origins that are let in."""
+        try:
+            allowed = self._runtime().settings.origins
+        except Exception:  # it cannot be built, and is logged already: this answer must go out all the same
+            return {}
+        origin = environ.get("HTTP_ORIGIN", "")
+        headers = {"Vary": "Origin"} if allowed else {}
+        if origin not in allowed:
+            return headers
+        headers |= {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED_HEADERS}
+        if environ["REQUEST_METHOD"] == "OPTIONS":
+            headers |= {
+                "Access-Control-Allow-Methods": ", ".join(self.operations),
+                "Access-Control-Allow-Headers": "Authorization, Content-Type",
+                "Access-Control-Max-Age": "600",
+            }
+        return headers
+
+
+EXPOSED_HEADERS = "X-Request-Id, Retry-After, WWW-Authenticate, Allow"
+UNKNOWN = {"sessionId": Reason.SESSION_NOT_FOUND, "fileId": Reason.FILE_NOT_FOUND}
+
+
+def _ids_in(body: object) -> dict[str, Any]:
+    """The ids that a response gives to what it made, for the log."""
+    made = {name: getattr(body, name, None) for name in ("session_id", "file_id")}
+    files = [result.file_id for result in getattr(body, "results", ()) if result.file_id]
+    return {name: id_ for name, id_ in made.items() if id_} | ({"file_ids": files} if files else {})
+
+
+def _standard_headers(content: bytes, request_id: str) -> dict[str, str]:
+    headers = {"X-Request-Id": request_id, "Cache-Control": "no-store"}  # presigned URLs are secrets
+    if content:
+        headers |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
+    return headers
+
+
+def _body_of(environ: Environ) -> bytes:
+    """The request's body; raises `ApiError` `BODY_TOO_LARGE`."""
+    declared = environ.get("CONTENT_LENGTH") or ""
+    if declared.isascii() and declared.isdigit():
+        length = min(int(declared[:20]), MAX_BODY_SIZE + 1)  # int() refuses thousands of digits
+    else:
+        # A server that knows where a chunked body ends says so; with others there is nothing to read.
+        length = MAX_BODY_SIZE + 1 if environ.get("wsgi.input_terminated") else 0
+    body: bytes = environ["wsgi.input"].read(length) if length else b""
+    if len(body) > MAX_BODY_SIZE:
+        raise ApiError(Reason.BODY_TOO_LARGE)
+    return body
+
+
+def _failure(error: Exception, request_id: str, line: dict[str, Any]) -> Response:
+    """The response to a failure; what is not for the client goes to the log."""
+    if isinstance(error, SettingsError):
+        log.warning("settings", problem=str(error))  # without a traceback, which says nothing here
+    elif not isinstance(error, ApiError):
+        log.error("unexpected failure")
+    elif error.status >= 500:
+        log.refused("failure", error)
+    if not isinstance(error, ApiError):
+        error = ApiError(Reason.INTERNAL_ERROR)
+    line["reason"] = error.reason.name
+    return Response(error.status, {"error": error.as_object(), "requestId": request_id}, error.headers)

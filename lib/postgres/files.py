@@ -1,0 +1,160 @@
+"""The SQL of one file's life after its registration: its parts, its completion, its end."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from psycopg.rows import DictRow, class_row
+
+from lib.domain.part_layout import StoredPart
+from lib.domain.rows import FileRow, PartRow, SessionRow
+from lib.postgres.database import Connection, Database, transaction
+from lib.postgres.selects import SELECT_FILES, SELECT_SESSION, file_row, session_cursor
+
+SELECT_PARTS = """
+SELECT p.part_number, p.etag, p.uploaded_at
+FROM upload_session_parts p JOIN upload_sessions s ON s.id = p.session_id
+WHERE p.file_id = %(file_id)s AND s.id = %(session_id)s AND s.user_id = %(user_id)s
+ORDER BY p.part_number
+"""
+
+# FOR SHARE makes this wait for a completion that is being written, and then find no pending file.
+RECORD_PARTS = """
+WITH file AS (
+  SELECT id, session_id FROM upload_session_files
+  WHERE id = %(file_id)s AND upload_id = %(upload_id)s AND status = 'pending' FOR SHARE
+)
+INSERT INTO upload_session_parts (session_id, file_id, part_number, etag)
+SELECT file.session_id, file.id, part.number, part.etag
+FROM file, unnest(%(numbers)s::int[], %(etags)s::text[]) AS part (number, etag)
+ON CONFLICT (file_id, part_number) DO UPDATE SET etag = excluded.etag, uploaded_at = excluded.uploaded_at
+RETURNING part_number, etag, uploaded_at
+"""
+
+STORE_LISTED_PARTS = """
+WITH file AS (
+  SELECT id, session_id FROM upload_session_files
+  WHERE id = %(file_id)s AND upload_id = %(upload_id)s AND status = %(status)s FOR SHARE
+)
+INSERT INTO upload_session_parts (session_id, file_id, part_number, etag, uploaded_at)
+SELECT file.session_id, file.id, part.number, part.etag, part.uploaded_at
+FROM file, unnest(%(numbers)s::int[], %(etags)s::text[], %(times)s::timestamptz[])
+  AS part (number, etag, uploaded_at)
+ON CONFLICT (file_id, part_number) DO UPDATE SET etag = excluded.etag, uploaded_at = excluded.uploaded_at
+WHERE upload_session_parts.etag <> excluded.etag
+"""
+
+COMPLETE_FILE = """
+UPDATE upload_session_files SET status = 'completed', etag = %(etag)s, updated_at = NOW()
+WHERE id = %(file_id)s AND upload_id = %(upload_id)s
+RETURNING id
+"""
+
+FAIL_FILE = """
+UPDATE upload_session_files SET status = 'failed', updated_at = NOW()
+WHERE id = %(file_id)s AND upload_id = %(upload_id)s AND status = 'pending'
+"""
+
+DELETE_FILES = """
+DELETE FROM upload_session_files f
+USING unnest(%(ids)s::uuid[], %(upload_ids)s::text[]) AS gone (id, upload_id)
+WHERE f.id = gone.id AND f.upload_id IS NOT DISTINCT FROM gone.upload_id AND f.status <> 'completed'
+"""
+
+SELECT_IDS = "SELECT id::text FROM upload_session_files WHERE id = ANY(%(ids)s::uuid[])"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file with its session, and with its recorded parts, by their numbers, where they were wanted."""
+
+    session: SessionRow
+    file: FileRow | None
+    parts: list[PartRow]
+
+
+class FileStore:
+    """What is asked and told about one file; every method may raise `ApiError` `DATABASE_UNAVAILABLE`."""
+
+    def __init__(self, database: Database, stage: str) -> None:
+        self._database = database
+        self._stage = stage
+
+    def record(self, user_id: str, session_id: str, file_id: str, *, with_parts: bool) -> FileRecord | None:
+        """A file with its session, and with its parts where wanted; None: the user has no such session."""
+        ids = {"session_id": session_id, "user_id": user_id, "file_id": file_id}
+
+        def work(connection: Connection) -> tuple[SessionRow | None, DictRow | None, list[PartRow]]:
+            with connection.pipeline():
+                session = session_cursor(connection).execute(SELECT_SESSION, ids)
+                file = connection.execute(SELECT_FILES + "AND f.id = %(file_id)s", ids)
+                parts = connection.cursor(row_factory=class_row(PartRow))
+                if with_parts:
+                    parts.execute(SELECT_PARTS, ids)
+            return session.fetchone(), file.fetchone(), parts.fetchall() if with_parts else []
+
+        session, file, parts = self._database.run(work)
+        if session is None:
+            return None
+        return FileRecord(session, file_row(file, self._stage) if file else None, parts)
+
+    def record_parts(self, file: FileRow, etags: Mapping[int, str]) -> list[PartRow]:
+        """Record ETags by part number, over what was recorded; nothing when the file is not pending."""
+        numbers = sorted(etags)
+        values = _identity(file) | {"numbers": numbers, "etags": [etags[number] for number in numbers]}
+
+        def work(connection: Connection) -> list[PartRow]:
+            return connection.cursor(row_factory=class_row(PartRow)).execute(RECORD_PARTS, values).fetchall()
+
+        return sorted(self._database.run(work), key=lambda part: part.part_number)
+
+    def learn_parts(self, file: FileRow, parts: Sequence[StoredPart]) -> None:
+        """Record what S3 lists, with S3's times, while the file is pending."""
+        self._database.run(lambda connection: _store_listed(connection, file, parts, "pending"))
+
+    def mark_completed(self, file: FileRow, etag: str, parts: Sequence[StoredPart]) -> bool:
+        """Mark a file completed, with the parts it was assembled from where they are known.
+
+        False: another call removed the file, or gave it another upload.
+        """
+
+        def work(connection: Connection) -> bool:
+            with transaction(connection):
+                marked = connection.execute(COMPLETE_FILE, _identity(file) | {"etag": etag})
+                _store_listed(connection, file, parts, "completed")
+            return marked.fetchone() is not None
+
+        return self._database.run(work)
+
+    def mark_failed(self, file: FileRow) -> None:
+        """Mark a file failed, unless another call has completed it or given it another upload."""
+        self._database.run(lambda connection: connection.execute(FAIL_FILE, _identity(file)))
+
+    def delete(self, files: Sequence[FileRow]) -> set[str]:
+        """Remove unfinished files whose uploads are aborted, and return the ids of those still there.
+
+        A file is still there when another call has completed it, or given it another upload, meanwhile.
+        """
+        values = {"ids": [file.id for file in files], "upload_ids": [file.upload_id for file in files]}
+
+        def work(connection: Connection) -> list[DictRow]:
+            with transaction(connection):
+                connection.execute(DELETE_FILES, values)
+                left = connection.execute(SELECT_IDS, values)
+            return left.fetchall()
+
+        return {row["id"] for row in self._database.run(work)}
+
+
+def _identity(file: FileRow) -> dict[str, str | None]:
+    """Which file, and which of its uploads: a write that was decided for one upload must not hit the next."""
+    return {"file_id": file.id, "upload_id": file.upload_id}
+
+
+def _store_listed(connection: Connection, file: FileRow, parts: Sequence[StoredPart], status: str) -> None:
+    values = {
+        "status": status,
+        "numbers": [part.part_number for part in parts],
+        "etags": [part.etag for part in parts],
+        "times": [part.last_modified for part in parts],
+    }
+    connection.execute(STORE_LISTED_PARTS, _identity(file) | values)

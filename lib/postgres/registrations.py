@@ -1,0 +1,195 @@
+"""The SQL of registering files: reserve under the session's lock, settle when S3 has answered."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Cursor
+from psycopg.rows import DictRow
+
+from lib.domain.rows import FileRow, SessionRow
+from lib.postgres.database import Connection, Database, transaction
+from lib.postgres.selects import SELECT_FILES, SELECT_SESSION, file_row, session_cursor
+
+SELECT_FOREIGN = """
+SELECT id::text FROM upload_session_files
+WHERE id = ANY(%(file_ids)s::uuid[]) AND session_id <> %(session_id)s
+"""
+
+INSERT_FILE = """
+INSERT INTO upload_session_files (id, session_id, file_key, file_size_bytes, name, category, mime_type, ext,
+  part_size_bytes, object_key, attempt)
+VALUES (%(id)s, %(session_id)s, %(file_key)s, %(size)s, %(name)s, %(category)s, %(mime_type)s, %(ext)s,
+  %(part_size)s, %(object_key)s, %(attempt)s)
+ON CONFLICT DO NOTHING
+RETURNING id::text
+"""
+
+# Parts go only where the file is still failed: a slow completion may have come to its end meanwhile.
+RESTART_FILES = """
+WITH restarted AS (
+  UPDATE upload_session_files
+  SET status = 'pending', upload_id = NULL, attempt = %(attempt)s, updated_at = NOW()
+  WHERE id = ANY(%(restarted)s::uuid[]) AND status = 'failed'
+  RETURNING id
+)
+DELETE FROM upload_session_parts WHERE file_id IN (SELECT id FROM restarted)
+"""
+
+# `attempt` is compared in each: what was decided for one registration must not hit the next of the same id.
+# The session's lock keeps a cancellation from reading its files between this check and this write.
+START_FILES = """
+WITH session AS (
+  SELECT id FROM upload_sessions WHERE id = %(session_id)s AND status = 'active' FOR NO KEY UPDATE
+)
+UPDATE upload_session_files f SET upload_id = ours.upload_id, updated_at = NOW()
+FROM session, unnest(%(ids)s::uuid[], %(attempts)s::uuid[], %(upload_ids)s::text[])
+  AS ours (id, attempt, upload_id)
+WHERE f.id = ours.id AND f.attempt IS NOT DISTINCT FROM ours.attempt AND ours.upload_id IS NOT NULL
+  AND f.session_id = session.id AND f.upload_id IS NULL AND f.status = 'pending'
+"""
+
+WITHDRAW_FILES = """
+DELETE FROM upload_session_files f
+USING unnest(%(ids)s::uuid[], %(attempts)s::uuid[]) AS ours (id, attempt)
+WHERE f.id = ours.id AND f.attempt IS NOT DISTINCT FROM ours.attempt AND f.id = ANY(%(withdrawn)s::uuid[])
+  AND f.session_id = %(session_id)s AND f.upload_id IS NULL AND f.status = 'pending'
+"""
+
+FAIL_FILES = """
+UPDATE upload_session_files f SET status = 'failed', updated_at = NOW()
+FROM unnest(%(ids)s::uuid[], %(attempts)s::uuid[]) AS ours (id, attempt)
+WHERE f.id = ours.id AND f.attempt IS NOT DISTINCT FROM ours.attempt AND f.id = ANY(%(failed)s::uuid[])
+  AND f.session_id = %(session_id)s AND f.upload_id IS NULL AND f.status = 'pending'
+"""
+
+SELECT_STATES = """
+SELECT s.status AS session_status, f.id::text, f.status,
+  CASE WHEN f.attempt IS NOT DISTINCT FROM ours.attempt THEN f.upload_id END AS upload_id
+FROM upload_sessions s
+CROSS JOIN unnest(%(ids)s::uuid[], %(attempts)s::uuid[]) AS ours (id, attempt)
+LEFT JOIN upload_session_files f ON f.id = ours.id AND f.session_id = s.id
+WHERE s.id = %(session_id)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What a registration writes before S3 is called: new rows, and failed files that start anew."""
+
+    attempt: str
+    new: Sequence[FileRow] = ()
+    restarted: Sequence[FileRow] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What has become of a file meanwhile."""
+
+    status: str
+    upload_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """What has become of a session and of some of its files; one that is not in here is gone."""
+
+    session_status: str | None
+    files: Mapping[str, FileState]
+
+
+Plan = Callable[[SessionRow, list[FileRow], set[str]], Reservation]
+
+
+class RegistrationStore:
+    """The two writes of a registration; every method may raise `ApiError` `DATABASE_UNAVAILABLE`."""
+
+    def __init__(self, database: Database, stage: str) -> None:
+        self._database = database
+        self._stage = stage
+
+    def reserve(self, user_id: str, session_id: str, file_ids: Sequence[str], plan: Plan) -> set[str] | None:
+        """Let `plan` judge the session as it is and write what it reserves, both under the session's lock.
+
+        `plan` is given the session, its files, and those of `file_ids` that are files of other sessions.
+        Returns the ids of the rows that are written; None where the user has no such session.
+        """
+        ids = {"session_id": session_id, "user_id": user_id, "file_ids": list(file_ids)}
+
+        def work(connection: Connection) -> set[str] | None:
+            with transaction(connection) as pipeline:
+                # FOR UPDATE would make the inserts of parts wait, through their foreign keys.
+                session_rows = session_cursor(connection).execute(SELECT_SESSION + "FOR NO KEY UPDATE", ids)
+                # A statement of its own, so that its snapshot is taken when the lock is there.
+                file_rows = connection.execute(SELECT_FILES + "ORDER BY f.registered", ids)
+                foreign_rows = connection.execute(SELECT_FOREIGN, ids)
+                pipeline.sync()
+                session = session_rows.fetchone()
+                if session is None:
+                    return None
+                files = [file_row(row, self._stage) for row in file_rows.fetchall()]
+                foreign_ids = {row["id"] for row in foreign_rows.fetchall()}
+                reservation = plan(session, files, foreign_ids)
+                inserted = _write(connection, reservation)
+            # Outside, where the answers have come with that of COMMIT: inside, each would be waited for.
+            written = {row["id"] for cursor in inserted for row in cursor.fetchall()}
+            return written | {file.id for file in reservation.restarted}
+
+        return self._database.run(work)
+
+    def settle(
+        self,
+        session_id: str,
+        files: Sequence[FileRow],
+        *,
+        started: Mapping[str, str],
+        withdrawn: Sequence[str],
+        failed: Sequence[str],
+    ) -> States:
+        """Write what S3 answered to a registration, and say what these files have become.
+
+        `started` are upload ids by file id; each is set only where no other call was faster. `withdrawn` are
+        reservations that go, `failed` are files that are failed once more. A file that was given up and
+        registered again meanwhile is not touched, and has no upload here.
+        """
+        values = _ours(session_id, files, started) | {"withdrawn": list(withdrawn), "failed": list(failed)}
+
+        def work(connection: Connection) -> list[DictRow]:
+            with transaction(connection):
+                for statement in (START_FILES, WITHDRAW_FILES, FAIL_FILES):
+                    connection.execute(statement, values)
+                states = connection.execute(SELECT_STATES, values)
+            return states.fetchall()
+
+        return _states(self._database.run(work))
+
+    def states(self, session_id: str, files: Sequence[FileRow]) -> States:
+        """Say what the session and these files have become."""
+        values = _ours(session_id, files, {})
+        return _states(self._database.run(lambda c: c.execute(SELECT_STATES, values).fetchall()))
+
+
+def _ours(session_id: str, files: Sequence[FileRow], started: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "session_id": session_id,
+        "ids": [file.id for file in files],
+        "attempts": [file.attempt for file in files],
+        "upload_ids": [started.get(file.id) for file in files],
+    }
+
+
+def _write(connection: Connection, reservation: Reservation) -> list[Cursor[DictRow]]:
+    """Write a reservation; a row whose id another session took in this very moment is not in its cursor."""
+    inserted = [
+        connection.execute(INSERT_FILE, {name: getattr(file, name) for name in FileRow.__slots__})
+        for file in reservation.new
+    ]
+    restarted = [file.id for file in reservation.restarted]
+    if restarted:
+        connection.execute(RESTART_FILES, {"restarted": restarted, "attempt": reservation.attempt})
+    return inserted
+
+
+def _states(rows: list[DictRow]) -> States:
+    files = {row["id"]: FileState(row["status"], row["upload_id"]) for row in rows if row["id"]}
+    return States(rows[0]["session_status"] if rows else None, files)

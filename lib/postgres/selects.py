@@ -1,0 +1,42 @@
+"""What the stores' queries have in common: the rows of a session and of its files."""
+
+import psycopg
+from psycopg.rows import DictRow, class_row
+
+from lib.domain import policy
+from lib.domain.rows import FileRow, SessionRow
+from lib.postgres.database import Connection
+
+SELECT_SESSION = """
+SELECT id::text, status, part_size_bytes, metadata, expires_at
+FROM upload_sessions
+WHERE id = %(session_id)s AND user_id = %(user_id)s
+"""
+
+SELECT_FILES = """
+SELECT f.id::text, f.session_id::text, f.file_key, COALESCE(f.name, f.file_key) AS name, f.category,
+  f.mime_type, f.ext, f.file_size_bytes AS size, COALESCE(f.part_size_bytes, s.part_size_bytes) AS part_size,
+  f.object_key, f.status, f.upload_id, f.attempt::text, f.etag, s.user_id
+FROM upload_session_files f JOIN upload_sessions s ON s.id = f.session_id
+WHERE s.id = %(session_id)s AND s.user_id = %(user_id)s
+"""
+
+
+def session_cursor(connection: Connection) -> psycopg.Cursor[SessionRow]:
+    """A cursor whose rows are sessions."""
+    return connection.cursor(row_factory=class_row(SessionRow))
+
+
+def file_row(row: DictRow, stage: str) -> FileRow:
+    """A file as the use cases see it: what is null follows from its key, as it was with rows others wrote."""
+    category, mime_type = policy.described_by(row["file_key"])
+    category, mime_type = row["category"] or category, row["mime_type"] or mime_type
+    ext = row["ext"] or policy.extension_of(row["file_key"])
+    derived = {
+        "category": category,
+        "mime_type": mime_type,
+        "ext": ext,
+        "object_key": row["object_key"]
+        or policy.object_key(stage, row["user_id"], row["session_id"], category, row["id"], ext),
+    }
+    return FileRow(**{name: (row | derived)[name] for name in FileRow.__slots__})

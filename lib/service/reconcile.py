@@ -1,0 +1,48 @@
+"""What S3 says of one file, and what the table is told when the two differ."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from lib.domain.errors import ApiError, Reason
+from lib.domain.part_layout import StoredPart, newest
+from lib.domain.rows import FileRow
+from lib.postgres.files import FileStore
+from lib.s3.bucket import Bucket, UploadGoneError
+
+
+def list_current_parts(s3: Bucket, file: FileRow, preferred: Mapping[int, str]) -> dict[int, StoredPart]:
+    """The newest upload of each part, by number and in order; at a tie the one with the preferred ETag.
+
+    Raises `UploadGoneError`, and `ApiError` `STORAGE_UNAVAILABLE`.
+    """
+    if file.upload_id is None or file.status == "failed":
+        raise UploadGoneError
+    return newest(s3.list_parts(file.object_key, file.upload_id), file.layout, preferred)
+
+
+def completed_elsewhere(store: FileStore, s3: Bucket, file: FileRow) -> FileRow | None:
+    """The file as a completed one, where its upload's object is there in the right size.
+
+    Another call was faster, or one died before it could say so; then the table is told. None where it is not
+    there, or the file has got another upload meanwhile. Raises `ApiError` `STORAGE_UNAVAILABLE`.
+    """
+    found = s3.head_object(file.object_key)
+    if found is None or found.size != file.size:
+        return None
+    if found.attempt not in (None, file.attempt):
+        return None  # of an upload that was given up while S3 assembled it: its key is this file's too
+    if not store.mark_completed(file, found.etag, ()):
+        return None
+    return replace(file, status="completed", etag=found.etag)
+
+
+def completed_or_failed(store: FileStore, s3: Bucket, file: FileRow) -> FileRow:
+    """What a file is whose upload S3 does not have: completed, or else failed.
+
+    Raises `ApiError`: `UPLOAD_NOT_FOUND` when it is failed, `STORAGE_UNAVAILABLE`.
+    """
+    completed = completed_elsewhere(store, s3, file)
+    if completed is None:
+        store.mark_failed(file)
+        raise ApiError(Reason.UPLOAD_NOT_FOUND)
+    return completed

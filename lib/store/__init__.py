@@ -1,1 +1,0 @@
-"""All SQL. Only this package imports psycopg."""

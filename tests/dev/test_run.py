@@ -1,0 +1,238 @@
+"""`make run`: starts, serves, reloads, and leaves nothing running, however it ends."""
+
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from dev.stack import Stack
+from tests.support.servers import kept_environment, wait_for
+
+ROOT = Path(__file__).parent.parent.parent
+COPIED = ("api", "lib", "db", "deploy", "dev", "public", "vercel.json", "requirements.txt")
+
+
+def copy_of_the_project(folder):
+    for name in COPIED:
+        source = ROOT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, folder / name)
+    return folder
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+class Run:
+    """One `python -m dev.run` in a copy of the project."""
+
+    def __init__(self, folder, **settings):
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "dev.run"], cwd=folder, text=True, start_new_session=True,
+            env=kept_environment() | {"PORT": str(self.port)} | settings,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def wait(self):
+        def answers():
+            if self.process.poll() is not None:
+                pytest.fail(f"it ended: {self.end()}")
+            httpx.get(f"{self.url}/api/health").raise_for_status()
+
+        wait_for(answers, 60)
+        return self
+
+    def children(self):
+        """By what they are: postgres, weed and the server."""
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            command = " ".join(child.cmdline())
+            found[next(name for name in ("postgres", "weed", "dev.server") if name in command)] = child
+        return found
+
+    def end(self):
+        """What it printed; everything it started must be gone."""
+        output, _ = self.process.communicate(timeout=30)
+        return output
+
+    def settings(self):
+        lines = (self.folder / ".dev" / "env").read_text().splitlines()
+        return {name: shlex.split(value)[0] for name, value in (line.split("=", 1) for line in lines)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = copy_of_the_project(tmp_path_factory.mktemp("project"))
+    yield folder
+    Stack(folder / ".dev").remove()
+
+
+@pytest.fixture
+def another(tmp_path):
+    """Another copy."""
+    yield copy_of_the_project(tmp_path)
+    Stack(tmp_path / ".dev").remove()
+
+
+@pytest.fixture
+def start(folder):
+    runs = []
+
+    def start(**settings):
+        runs.append(Run(folder, **settings))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        if run.process.poll() is None:
+            run.process.terminate()
+            run.process.wait(30)
+        run.process.stdout.close()
+
+
+def gone(processes):
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    return alive == []
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_serves_and_a_signal_stops_everything(start, stop):
+    run = start().wait()
+    children = run.children()
+    assert children.keys() == {"postgres", "weed", "dev.server"}
+    for _ in range(3):  # by somebody impatient
+        run.process.send_signal(stop)
+        time.sleep(0.05)
+    output = run.end()
+    assert run.process.returncode == 0
+    assert f"The API is at http://localhost:{run.port}." in output
+    assert output.endswith("Stopped.\n")
+    assert gone(children.values())
+
+
+def test_data_stays_and_the_second_start_takes_less_than_five_seconds(start):
+    run = start().wait()
+    session = httpx.post(f"{run.url}/api/mocs/uploads/sessions", json={}).json()["sessionId"]
+    run.process.terminate()
+    run.end()
+    started = time.monotonic()
+    run = start().wait()
+    assert time.monotonic() - started < 5
+    shown = httpx.get(f"{run.url}/api/mocs/uploads/sessions/{session}")
+    assert (shown.status_code, shown.json()["status"]) == (200, "active")
+
+
+@pytest.mark.parametrize("name", ["postgres", "weed", "dev.server"])
+def test_when_one_of_the_three_is_killed_the_others_stop_and_a_sentence_says_so(start, name):
+    run = start().wait()
+    children = run.children()
+    children[name].kill()
+    output = run.end()
+    assert run.process.returncode == 1
+    assert output.endswith("Everything is stopped.\n")
+    assert gone(children.values())
+
+
+def test_after_it_was_killed_itself_the_next_start_cleans_up(start):
+    run = start().wait()
+    orphans = list(run.children().values())
+    run.process.kill()
+    run.end()
+    start().wait()
+    assert gone(orphans)
+
+
+def test_an_edit_reloads_and_a_new_file_is_a_new_route(start, folder):
+    run = start().wait()
+    assert httpx.get(f"{run.url}/api/hello").status_code == 404
+    new = folder / "api" / "hello.py"
+    new.write_text((folder / "api" / "health.py").read_text().replace('"/api/health"', '"/api/hello"'))
+    wait_for(lambda: httpx.get(f"{run.url}/api/hello").raise_for_status(), 10)
+    new.unlink()
+
+
+def test_the_callers_environment_is_passed_on_and_the_stacks_is_written_down(start):
+    # A session token belongs to keys, and the stack has keys of its own.
+    run = start(MAX_INSTRUCTION_MB="2000", AWS_SESSION_TOKEN="of-other-keys").wait()
+    session = httpx.post(f"{run.url}/api/mocs/uploads/sessions", json={}).json()["sessionId"]
+    file = {"name": "big.pdf", "size": 1500 * 1024**2, "type": "application/pdf"}
+    registered = httpx.post(f"{run.url}/api/mocs/uploads/sessions/{session}/files", json=file)
+    assert registered.status_code == 201
+    settings = run.settings()
+    assert settings["API_URL"] == f"http://localhost:{run.port}"
+    assert settings.keys() >= {
+        "DATABASE_URL", "S3_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "S3_REGION",
+        "MOC_BUCKET", "AUTH_BYPASS", "RATE_LIMIT_BYPASS",
+    }  # fmt: skip
+    assert (run.folder / ".dev" / "env").stat().st_mode & 0o077 == 0
+
+
+def test_a_ctrl_c_while_it_starts_stops_everything(start):
+    run = start()
+    wait_for(lambda: run.children()["postgres"], 30)
+    children = run.children()
+    run.process.send_signal(signal.SIGINT)
+    assert run.end() == "\nStopped.\n"
+    assert gone(children.values())
+
+
+@pytest.mark.parametrize("port", ["http", "65536"])
+def test_a_port_that_is_none_is_a_sentence(start, port):
+    run = start(PORT=port)
+    assert run.end() == f"PORT is '{port}': it must be a number from 1 to 65535.\n"
+    assert run.process.returncode == 1
+
+
+def test_servers_of_ones_own_are_used_and_written_down(start, another):
+    settings = start().wait().settings()
+    own = {name: settings[name] for name in ("DATABASE_URL", "S3_ENDPOINT_URL", "S3_REGION", "MOC_BUCKET",
+                                             "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}  # fmt: skip
+    other = Run(another, **own).wait()
+    assert other.children().keys() == {"dev.server"}
+    assert other.settings().items() >= own.items()
+    other.process.terminate()
+    assert "nothing is embedded" in other.end()
+
+
+def test_a_copy_of_the_data_is_a_sentence_and_hurts_nobody(start, folder, tmp_path):
+    run = start().wait()
+    copy = copy_of_the_project(tmp_path)
+    shutil.copytree(folder / ".dev", copy / ".dev", ignore=shutil.ignore_patterns("data", "lock"))
+    other = Run(copy)
+    assert other.end() == (f"{copy}/.dev is a copy of {folder}/.dev: remove the copy, and start again.\n")
+    assert httpx.get(f"{run.url}/api/health").status_code == 200
+
+
+def test_a_port_in_use_is_a_sentence(start):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        run = start(PORT=str(port))
+        assert (
+            run.end()
+            == f"Port {port} cannot be used (Address already in use): choose another with PORT=… make run\n"
+        )
+    assert run.process.returncode == 1
+
+
+def test_the_same_checkout_twice_is_a_sentence_and_another_copy_runs_beside(start, another):
+    start().wait()
+    second = start()
+    assert second.end().startswith("Another process uses ")
+    other = Run(another).wait()
+    other.process.terminate()
+    other.end()
+    assert other.process.returncode == 0

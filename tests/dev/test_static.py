@@ -1,0 +1,36 @@
+"""The files of `public/`, as the local server serves them."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dev.server import Server
+
+ROOT = Path(__file__).parent.parent.parent
+MODULES = sorted((ROOT / "public").glob("*.js"))
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/", "text/html; charset=utf-8"),
+        ("/upload-client.js", "text/javascript; charset=utf-8"),
+        ("/page.css", "text/css; charset=utf-8"),
+        ("/icon.svg", "image/svg+xml"),
+    ],
+)
+def test_a_file_has_the_type_that_browsers_insist_on(path, kind):
+    http = httpx.Client(transport=httpx.WSGITransport(app=Server(ROOT)), base_url="http://testserver")
+    response = http.get(path)
+    assert (response.status_code, response.headers["Content-Type"]) == (200, kind)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node to parse JavaScript")
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
+def test_a_module_is_valid_javascript(module):
+    command = ["node", "--input-type=module", "--check", "-"]
+    done = subprocess.run(command, input=module.read_text(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

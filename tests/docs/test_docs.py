@@ -1,0 +1,52 @@
+"""What the documents say is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lib.http.openapi import OPERATIONS, SESSIONS
+from lib.runtime.config import Settings
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def table_below(heading, document="README.md"):
+    """The rows of the first table below a heading, each as its cells."""
+    text = (ROOT / document).read_text().split(f"## {heading}\n", 1)[1].split("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def test_the_readme_lists_every_setting_and_its_default():
+    listed = {}
+    for names, defaults, _ in table_below("Settings"):
+        names = re.findall(r"`([A-Z0-9_]+)`", names)
+        values = [value.strip("` ") for value in defaults.split(",")]
+        listed |= dict(zip(names, values if len(values) == len(names) else values * len(names), strict=False))
+    assert sorted(listed) == sorted(name.upper() for name in Settings.model_fields)
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, int) and not isinstance(field.default, bool):
+            assert listed[name.upper()] == str(field.default), name
+
+
+def test_the_readme_lists_every_route():
+    listed = [row[0].strip("`") for row in table_below("The API")]
+    routes = []
+    for operation in OPERATIONS:
+        path = (
+            operation.path.removeprefix(SESSIONS) if operation.path.startswith(SESSIONS) else operation.path
+        )
+        routes.append(f"{operation.method} {path or '/'}")
+    assert listed == routes
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere_and_commands_exist(document):
+    text = document.read_text()
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (document.parent / link).exists(), link
+    targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for target in re.findall(r"(?:`|^\$ |= )make ([a-z0-9-]+)", text, re.MULTILINE):
+        assert target in targets, f"make {target}"

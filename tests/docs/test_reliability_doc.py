@@ -1,0 +1,79 @@
+"""docs/reliability.md names tests that exist, and every crash point."""
+
+import re
+from pathlib import Path
+
+from lib.http.tokens import KeySet
+from lib.postgres.database import (
+    ATTEMPTS,
+    CHECK_SECONDS,
+    IDLE_CHECK_SECONDS,
+    MAX_WAIT_SECONDS,
+    SET_TIMEOUTS,
+    Database,
+)
+from lib.runtime import request_budget
+from lib.runtime.config import Settings
+from lib.s3.bucket import IDLE_SECONDS, Bucket
+from lib.s3.role import Role
+from tests.reliability.test_dependencies import (
+    LONGEST_REQUEST,
+    LONGEST_WITHOUT_DATABASE,
+    LONGEST_WITHOUT_STORE,
+)
+from tests.runtime.test_config import GOOD
+from tests.support.use_cases import rows
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TEXT = (ROOT / "docs/reliability.md").read_text()
+
+
+def test_every_test_it_names_exists():
+    named = set(re.findall(r"`(test_\w+)", TEXT))
+    there = {name for path in (ROOT / "tests").rglob("test_*.py")
+             for name in re.findall(r"def (test_\w+)", path.read_text())}  # fmt: skip
+    assert len(named) > 30
+    assert named <= there, named - there
+
+
+def test_its_table_has_every_crash_point():
+    assert TEXT.endswith("\n".join(rows()) + "\n")
+
+
+def limits_of(client):
+    """What a client of botocore's waits for, and how often it asks."""
+    config = client.meta.config
+    return f"{config.connect_timeout} s; {config.read_timeout} s; {config.retries['total_max_attempts']}"
+
+
+def test_it_has_the_numbers_of_the_code():
+    database = Database(GOOD["DATABASE_URL"], max_size=1)
+    database.close()
+    assert database._pool.timeout == database._pool.kwargs["connect_timeout"]
+    of_postgresql = dict(re.findall(r"'(\w+)', '(\d+)s'", SET_TIMEOUTS))
+    lock, statement, idle = (
+        of_postgresql[name]
+        for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+    )
+    settings = Settings.from_env(GOOD)
+    table = TEXT.partition("## Time")[2].partition("##")[0]
+    numbers = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("| ")][1:]
+    assert [value.strip() for _, value in numbers] == [
+        f"{database._pool.timeout:.0f} s each",
+        f"{MAX_WAIT_SECONDS:.0f} s",
+        f"{lock} s; {statement} s; {idle} s",
+        f"{CHECK_SECONDS:.0f} s",
+        limits_of(Bucket(settings)._client),
+        f"{request_budget.SECONDS:.0f} s",
+        limits_of(Role(settings)._sts()),
+        f"{KeySet.TIMEOUT:.0f} s; {KeySet.TIMEOUT:.0f} s",
+    ]
+    assert f"idle for {IDLE_CHECK_SECONDS:.0f} s lives" in table
+    assert f"to S3 that were idle for {IDLE_SECONDS:.0f} s are replaced" in table
+    assert f"({['', 'one', 'two', 'three', 'four', 'five', 'six'][ATTEMPTS]} attempts in all)" in table
+
+
+def test_it_has_the_numbers_of_the_tests():
+    assert f"takes longer than {LONGEST_REQUEST} seconds" in TEXT
+    assert f"a store that never answers, every route answers within {LONGEST_WITHOUT_STORE} s" in TEXT
+    assert f"a database that never answers, within {LONGEST_WITHOUT_DATABASE} s" in TEXT

@@ -1,0 +1,54 @@
+"""What may be uploaded, and where it goes."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.domain.policy import category_of, described_by, extension_of, object_key, safe_segment
+
+TEXT = st.text(st.characters(blacklist_categories=("Cs",)), max_size=400)
+
+
+@given(TEXT, TEXT, st.one_of(st.none(), TEXT))
+def test_keys_cannot_be_steered(user, file_id, ext):
+    key = object_key("dev", user, "session", "image", "file", ext)
+    stage, folder, user_part, *rest = key.split("/")
+    assert (stage, folder, rest[:2]) == ("dev", "moc-instructions", ["session", "image"])
+    assert len(rest) == 3
+    name, dot, extension = rest[2].partition(".")
+    assert (name, dot) == ("file", ".")
+    assert extension.isascii()
+    assert extension.isalnum()
+    assert user_part not in (".", "..") or user == ""
+    assert len(key.encode()) <= 1024
+
+
+@given(TEXT, TEXT)
+def test_different_users_have_different_folders(one, other):
+    assert (safe_segment(one) == safe_segment(other)) == (one == other)
+
+
+def test_a_readable_user_stays_readable():
+    assert safe_segment("user-1_A") == "user-1_A"
+    assert safe_segment("auth0|7") == "auth0=7C7"
+
+
+def test_extensions():
+    assert extension_of("a.tar.gz") == "gz"
+    assert extension_of("a") is None
+    assert extension_of("a.") is None
+    assert extension_of("a.waytoolongforone") is None
+
+
+def test_what_follows_from_a_type():
+    assert category_of("application/pdf; v=1") == "instruction"
+    assert category_of("IMAGE/PNG") == "image"
+    assert category_of("text/csv") == "parts-list"
+    assert category_of("video/mp4") is None
+
+
+def test_what_follows_from_a_key():
+    assert described_by("resume-test.pdf") == ("instruction", "application/pdf")
+    assert described_by("a.png") == ("image", "image/png")
+    assert described_by("a.WEBP") == ("image", "image/webp")  # which Python's own table lacks before 3.13
+    assert described_by("a.xlsx")[0] == "parts-list"
+    assert described_by("a.xyzzy") == ("instruction", "application/octet-stream")

@@ -1,0 +1,115 @@
+"""The layout of the house: which way imports point, and what is in which room."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SOURCES = sorted([*(ROOT / "lib").rglob("*.py"), *(ROOT / "api").rglob("*.py"), *(ROOT / "db").rglob("*.py")])
+
+# Who may import what of ours; the longest name that matches a module counts. This is the one place where it
+# stands: the table in docs/architecture.md is made from it.
+ALLOWED = {
+    "api": {"lib.wiring", "lib.http", "lib.domain"},
+    "lib.wiring": {"lib"},
+    "lib.service": {"lib.service", "lib.postgres", "lib.s3", "lib.domain", "lib.runtime"},
+    "lib.http": {"lib.http", "lib.domain", "lib.runtime"},
+    "lib.postgres": {"lib.postgres", "lib.domain", "lib.runtime"},
+    "lib.s3": {"lib.s3", "lib.domain", "lib.runtime"},
+    "lib.s3.presign": set(),
+    "lib.runtime": {"lib.runtime", "lib.domain.errors"},
+    "lib.domain": {"lib.domain"},
+    "db": {"db", "lib.postgres.conninfo", "lib.runtime.config"},
+}
+# Who alone may import a package of others.
+OWNERS = {
+    "psycopg": ("lib.postgres", "db"), "psycopg_pool": ("lib.postgres",),
+    "boto3": (), "botocore": ("lib.s3",), "jwt": ("lib.http.tokens",),
+    "aws_lambda_powertools": ("lib.runtime.log",),
+}  # fmt: skip
+
+# S3's operations that take an object away, as botocore's methods and by their own names
+DELETES = r"(?i)delete_?(objects?|bucket)|put_?bucket_?lifecycle(_?configuration)?"
+
+
+def module_of(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports_of(path, whole_names=False):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "no relative imports"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from names if node.module == "lib" or whole_names else [node.module]
+
+
+def within(module, places):
+    return any(module == place or module.startswith(place + ".") for place in places)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_imports_point_one_way(path):
+    module = module_of(path)
+    room = max((name for name in ALLOWED if within(module, [name])), key=len, default=None)
+    for imported in imports_of(path):
+        if imported.split(".")[0] in ("lib", "api", "db", "deploy", "dev", "tests"):
+            assert room is not None, f"{module} has no place in ALLOWED"
+            assert within(imported, ALLOWED[room]), f"{module} imports {imported}"
+        owners = OWNERS.get(imported.split(".")[0])
+        assert owners is None or within(module, owners), f"{module} imports {imported}"
+
+
+def test_every_handler_is_short_and_has_its_entry_in_vercel_json():
+    handlers = sorted((ROOT / "api").rglob("*.py"))
+    config = json.loads((ROOT / "vercel.json").read_text())
+    assert sorted(config["functions"]) == sorted(path.relative_to(ROOT).as_posix() for path in handlers)
+    for path in handlers:
+        code = [line for line in path.read_text().splitlines() if line.strip()]
+        assert len(code) <= 18, f"{path.name} has {len(code)} lines"
+
+
+def test_vercel_finds_one_application_in_each_handler():
+    """It takes the first of these names that a module has, an imported one too, and calls that."""
+    for path in sorted((ROOT / "api").rglob("*.py")):
+        names = [name.id for node in ast.parse(path.read_text()).body if isinstance(node, ast.Assign)
+                 for name in node.targets]  # fmt: skip
+        names += [name.rpartition(".")[2] for name in imports_of(path, whole_names=True)]
+        assert [name for name in names if name in ("app", "application", "handler")] == ["app"], path
+
+
+def test_functions_import_only_what_requirements_txt_has():
+    import sys
+
+    pinned = {line.split("==")[0].split("[")[0].lower() for line in
+              (ROOT / "requirements.txt").read_text().splitlines() if "==" in line}  # fmt: skip
+    names = {"jwt": "pyjwt", "psycopg_pool": "psycopg", "pydantic_core": "pydantic"}
+    for path in SOURCES:
+        for imported in imports_of(path):
+            top = imported.split(".")[0]
+            if top in sys.stdlib_module_names or top in ("lib", "db", "types_boto3_s3", "types_boto3_sts"):
+                continue
+            assert names.get(top, top).replace("_", "-") in pinned, f"{module_of(path)} imports {imported}"
+
+
+def test_modules_are_of_a_size_to_be_read():
+    for path in (ROOT / "lib").rglob("*.py"):
+        lines = len(path.read_text().splitlines())
+        assert lines <= 300, f"{module_of(path)} has {lines} lines: what wants a room of its own?"
+
+
+def test_nothing_of_ours_deletes_an_object():
+    """docs/reliability.md promises it: what was acknowledged stays, whatever its row says."""
+    for path in SOURCES:
+        code = ast.parse(path.read_text())
+        names = {
+            getattr(node, "attr", getattr(node, "id", getattr(node, "value", None)))
+            for node in ast.walk(code)
+        }
+        deleting = [name for name in names if isinstance(name, str) and re.fullmatch(DELETES, name)]
+        assert not deleting, f"{module_of(path)} has {deleting}"

@@ -1,0 +1,146 @@
+"""Settings: checked once, and what is wrong with them is said by name."""
+
+import pytest
+
+from lib.runtime.config import Settings, SettingsError
+from tests.support.fuzzy import error
+
+GOOD = {"DATABASE_URL": "postgresql://u:secret@h/d", "MOC_BUCKET": "bucket", "AUTH_JWT_SECRET": "s" * 32}
+
+
+def problem(env):
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env(env)
+    return str(caught.value)
+
+
+def test_the_defaults_are_those_of_the_contract():
+    settings = Settings.from_env(GOOD)
+    assert (
+        settings.stage, settings.presigned_url_ttl_minutes, settings.max_batch_size,
+        settings.max_presigned_urls, settings.max_files_per_session, settings.multipart_part_size_mb,
+        settings.session_ttl_minutes, settings.max_sessions_per_day, settings.s3_region,
+        settings.dev_user_sub,
+    ) == (
+        "dev", 15, 10, 1000, 50, 5, 1440, 100, "us-east-1",
+        "dev-user-00000000-0000-0000-0000-000000000001",
+    )  # fmt: skip
+
+
+def test_the_region_is_the_buckets_own_before_the_functions():
+    assert Settings.from_env(GOOD | {"AWS_REGION": "iad1"}).s3_region == "iad1"
+    assert Settings.from_env(GOOD | {"AWS_REGION": "x", "S3_REGION": "eu-west-1"}).s3_region == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MAX_BATCH_SIZE", "0"), ("MAX_BATCH_SIZE", "ten"), ("MULTIPART_PART_SIZE_MB", "4"),
+     ("MULTIPART_PART_SIZE_MB", "101"), ("PRESIGNED_URL_TTL_MINUTES", "-1"), ("STAGE", "a/b"),
+     ("S3_ENDPOINT_URL", "localhost:9000"), ("AUTH_BYPASS", "perhaps"), ("LOG_LEVEL", "LOUD"),
+     ("AUTH_JWT_SECRET", "short"), ("AUTH_JWKS_URL", "https://both/are/set"), ("S3_REGION", "eu west 1"),
+     ("MOC_BUCKET", "My Bucket!"), ("MOC_BUCKET", "ab"), ("S3_ENDPOINT_URL", "http://"),
+     ("AWS_ACCESS_KEY_ID", "alone"), ("AWS_SECRET_ACCESS_KEY", "alone")],
+)  # fmt: skip
+def test_a_senseless_value_is_named_and_not_shown(name, value):
+    text = problem(GOOD | {name: value})
+    assert name in text
+    assert "secret" not in text  # in lower case it is part of values only
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "MOC_BUCKET", "AUTH_JWT_SECRET"])
+@pytest.mark.parametrize("empty", [None, "", " "])
+def test_what_is_missing_is_named(name, empty):
+    env = {key: value for key, value in GOOD.items() if key != name}
+    assert name in problem(env if empty is None else env | {name: empty})
+
+
+def test_a_line_break_that_was_pasted_too_does_no_harm():
+    settings = Settings.from_env(GOOD | {"MOC_BUCKET": "bucket\n", "S3_REGION": " eu-west-1 "})
+    assert (settings.moc_bucket, settings.s3_region) == ("bucket", "eu-west-1")
+
+
+def test_an_empty_variable_is_not_set():
+    assert Settings.from_env(GOOD | {"PUBLIC_BASE_URL": "", "MAX_BATCH_SIZE": ""}).max_batch_size == 10
+
+
+@pytest.mark.parametrize("name", ["AUTH_BYPASS", "RATE_LIMIT_BYPASS"])
+def test_bypasses_are_refused_on_a_deployment(name):
+    for place in ("production", "preview"):
+        assert name in problem(GOOD | {name: "true", "VERCEL_ENV": place})
+    assert Settings.from_env(GOOD | {name: "true", "VERCEL_ENV": "development"})
+
+
+def test_a_jwks_needs_its_issuer():
+    env = {"DATABASE_URL": "x", "MOC_BUCKET": "bucket", "AUTH_JWKS_URL": "https://a/b"}
+    assert "AUTH_ISSUER" in problem(env)
+    assert Settings.from_env(env | {"AUTH_ISSUER": "https://a"})
+
+
+def test_secrets_are_not_in_the_settings_repr():
+    keys = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "hush", "AWS_SESSION_TOKEN": "hush"}
+    shown = repr(Settings.from_env(GOOD | keys))
+    assert "hush" not in shown
+    assert "secret@h" not in shown
+
+
+def test_a_missing_setting_is_a_500_that_tells_the_log(in_process, monkeypatch, caplog):
+    from lib import wiring
+
+    api = in_process()
+    wiring.use(None)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("MOC_BUCKET", "")
+    status, refusal = api.refused("POST", "", {})
+    assert (status, refusal) == (500, error("INTERNAL_ERROR", "INTERNAL_ERROR"))
+    [problem] = [record.problem for record in caplog.records if record.getMessage() == "settings"]
+    assert problem == "DATABASE_URL: Field required; MOC_BUCKET: Field required"
+
+
+def test_limits_follow_the_settings(in_process):
+    api = in_process(
+        MAX_BATCH_SIZE="2", MAX_PRESIGNED_URLS="3", MAX_INSTRUCTION_MB="2000", MULTIPART_PART_SIZE_MB="6",
+        MAX_FILES_PER_SESSION="4", SESSION_TTL_MINUTES="1", PRESIGNED_URL_TTL_MINUTES="600",
+    )  # fmt: skip
+    created = api.ok("POST", "", {})
+    session = created["sessionId"]
+    assert (created["maxFiles"], created["partSizeBytes"]) == (4, 6 * 1024**2)
+    big = {"name": "a.pdf", "type": "application/pdf", "size": 1000 * 1024**2, "partCount": 167}
+    registered = api.register(session, big)
+    assert [entry["partNumber"] for entry in registered["presignedUrls"]] == [1, 2, 3]
+    assert registered["nextPartNumber"] == 4
+    assert registered["presignedUrls"][0]["expiresAt"] <= created["expiresAt"]
+    page = api.parts(session, registered["fileId"], "?presign=true&fromPart=4")
+    assert [entry["partNumber"] for entry in page["presignedUrls"]] == [4, 5, 6]
+    assert page["nextPartNumber"] == 7
+    small = {"type": "application/pdf", "size": 10, "partCount": 1}
+    batch = [big | {"name": "c.pdf"}, small | {"name": "b.pdf"}]
+    results = api.batch(session, batch)["results"]
+    assert [(len(r["presignedUrls"]), r.get("nextPartNumber")) for r in results] == [(3, 4), (0, 1)]
+    status, refusal = api.refused("POST", f"/{session}/files/batch", {"files": [*batch, small]})
+    assert (status, refusal["reason"]) == (400, "BATCH_TOO_LARGE")
+
+
+def test_a_user_creates_so_many_sessions_a_day(in_process, db, user):
+    api = in_process(MAX_SESSIONS_PER_DAY="2", RATE_LIMIT_BYPASS="false")
+    first, _ = api.session(), api.session()
+    response = api.call("POST", "", {})
+    assert response.status_code == 429
+    refusal = response.json()["error"]
+    assert (refusal["code"], refusal["reason"]) == ("TOO_MANY_REQUESTS", "SESSION_RATE_LIMIT")
+    assert refusal["details"].keys() == {"nextAllowedAt", "retryAfterSeconds"}
+    assert 86_000 < refusal["details"]["retryAfterSeconds"] <= 86_401
+    assert response.headers["Retry-After"] == str(refusal["details"]["retryAfterSeconds"])
+    db.execute(
+        "UPDATE upload_sessions SET created_at = NOW() - INTERVAL '1 day 1 second' WHERE id = %s", [first]
+    )
+    assert api.call("POST", "", {}).status_code == 201
+    assert api.call("POST", "", {}).status_code == 429
+
+
+def test_the_rate_limit_holds_when_calls_come_at_once(in_process):
+    from concurrent.futures import ThreadPoolExecutor
+
+    api = in_process(MAX_SESSIONS_PER_DAY="3", RATE_LIMIT_BYPASS="false")
+    with ThreadPoolExecutor(8) as executor:
+        statuses = list(executor.map(lambda _: api.call("POST", "", {}).status_code, range(8)))
+    assert sorted(statuses) == [201] * 3 + [429] * 5

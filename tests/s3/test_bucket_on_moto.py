@@ -1,0 +1,124 @@
+"""The calls of lib/s3/bucket.py as boto3 makes them, on moto, in memory: only where moto is honest about S3.
+
+It takes any signature, length, checksum and order of parts, and completing an aborted upload ends in an
+exception: all that is for the scenarios, on real stores.
+"""
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from lib.domain.errors import ApiError, Reason
+from lib.domain.part_layout import MIN_PART_SIZE
+from lib.runtime.config import Settings
+from lib.s3.bucket import Bucket, PartsChangedError, StoredObject, UploadGoneError
+
+BUCKET, KEY = "bucket", "a key/with ü.pdf"
+ENV = {
+    "DATABASE_URL": "postgresql://nowhere", "MOC_BUCKET": BUCKET, "AUTH_BYPASS": "true",
+    "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "S3_REGION": "eu-central-1",
+}  # fmt: skip
+
+
+@pytest.fixture
+def client():
+    with mock_aws():
+        client = boto3.client(
+            "s3", region_name="eu-central-1", aws_access_key_id="test", aws_secret_access_key="test"
+        )
+        client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        yield client
+
+
+@pytest.fixture
+def s3(client):
+    return Bucket(Settings.from_env(ENV))
+
+
+@pytest.fixture
+def upload_id(s3):
+    return s3.create_upload(KEY, "application/pdf", "an attempt")
+
+
+def put(client, upload_id, number, body):
+    names = {"Bucket": BUCKET, "Key": KEY, "UploadId": upload_id}
+    return client.upload_part(**names, PartNumber=number, Body=body)["ETag"].strip('"')
+
+
+def test_the_content_type_is_the_objects(s3, client, upload_id):
+    put(client, upload_id, 1, b"abc")
+    s3.complete_upload(KEY, upload_id, s3.list_parts(KEY, upload_id))
+    assert client.head_object(Bucket=BUCKET, Key=KEY)["ContentType"] == "application/pdf"
+
+
+def test_parts_are_listed_over_all_pages(s3, client, upload_id):
+    """moto lists 1,000 parts a page, as AWS does."""
+    for number in range(1, 1003):
+        put(client, upload_id, number, str(number).encode())
+    parts = s3.list_parts(KEY, upload_id)
+    assert [(part.part_number, part.size) for part in parts] == [(n, len(str(n))) for n in range(1, 1003)]
+
+
+def test_a_part_as_it_is_listed(s3, client, upload_id):
+    etag = put(client, upload_id, 7, b"abc")
+    [part] = s3.list_parts(KEY, upload_id)
+    assert (part.part_number, part.etag, part.size) == (7, etag, 3)
+    assert part.last_modified.tzinfo is not None
+
+
+def test_no_parts_yet(s3, upload_id):
+    assert s3.list_parts(KEY, upload_id) == []
+
+
+def test_complete_and_head(s3, client, upload_id):
+    bodies = [b"1" * MIN_PART_SIZE, b"2"]
+    for number, body in enumerate(bodies, 1):
+        put(client, upload_id, number, body)
+    assert s3.head_object(KEY) is None
+    etag = s3.complete_upload(KEY, upload_id, s3.list_parts(KEY, upload_id))
+    assert etag.endswith("-2")
+    assert s3.head_object(KEY) == StoredObject(etag, MIN_PART_SIZE + 1, "an attempt")
+    assert client.get_object(Bucket=BUCKET, Key=KEY)["Body"].read() == b"".join(bodies)
+
+
+def test_a_part_that_was_sent_again_cannot_be_completed_with_its_old_etag(s3, client, upload_id):
+    put(client, upload_id, 1, b"older")
+    listed = s3.list_parts(KEY, upload_id)
+    put(client, upload_id, 1, b"newer")
+    with pytest.raises(PartsChangedError):
+        s3.complete_upload(KEY, upload_id, listed)
+    assert s3.complete_upload(KEY, upload_id, s3.list_parts(KEY, upload_id))
+
+
+def test_parts_that_are_too_small(s3, client, upload_id):
+    for number in (1, 2):
+        put(client, upload_id, number, b"small")
+    with pytest.raises(PartsChangedError):
+        s3.complete_upload(KEY, upload_id, s3.list_parts(KEY, upload_id))
+
+
+def test_an_upload_that_is_gone(s3, client, upload_id):
+    put(client, upload_id, 1, b"abc")
+    s3.abort_upload(KEY, upload_id)
+    s3.abort_upload(KEY, upload_id)  # as good as aborted
+    with pytest.raises(UploadGoneError):
+        s3.list_parts(KEY, upload_id)
+    assert s3.head_object(KEY) is None
+
+
+def test_a_bucket_that_is_not_there(client):
+    s3 = Bucket(Settings.from_env(ENV | {"MOC_BUCKET": "another"}))
+    for ask in (s3.head_bucket, lambda: s3.create_upload(KEY, "application/pdf")):
+        with pytest.raises(ApiError) as caught:
+            ask()
+        assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
+        assert caught.value.headers == {"Retry-After": "5"}
+
+
+def test_the_bucket_that_is_there(s3):
+    s3.head_bucket()
+
+
+def test_where_an_object_is_on_aws_itself(s3):
+    url = "https://bucket.s3.eu-central-1.amazonaws.com/a%20key/with%20%C3%BC.pdf"
+    assert s3.object_url(KEY) == url

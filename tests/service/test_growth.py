@@ -1,0 +1,125 @@
+"""Nothing grows faster than its input: what grows with the tables, and with what is there already."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from lib.domain.part_layout import Layout, StoredPart, split_by_size
+from lib.postgres import files, registrations, selects, sessions
+from tests.support.client import MIB, new_id, pdf
+
+USERS, SESSIONS, PARTS = 500, 100_000, 200_000
+
+FILL = f"""
+INSERT INTO upload_sessions (user_id, expires_at, created_at)
+SELECT 'user ' || n % {USERS}, NOW() + INTERVAL '1 day', NOW() - n * INTERVAL '1 second'
+FROM generate_series(1, {SESSIONS}) n;
+INSERT INTO upload_session_files (session_id, file_key, file_size_bytes, upload_id)
+SELECT id, 'manual.pdf', 1048576000, gen_random_uuid()::text FROM upload_sessions
+WHERE user_id LIKE 'user %';
+INSERT INTO upload_session_parts (session_id, file_id, part_number, etag)
+SELECT file.session_id, file.id, number, md5(number::text)
+FROM (
+  SELECT f.* FROM upload_session_files f JOIN upload_sessions s ON s.id = f.session_id
+  WHERE s.user_id LIKE 'user %' LIMIT {PARTS // 100}
+) file, generate_series(1, 100) number;
+ANALYZE upload_sessions, upload_session_files, upload_session_parts;
+"""
+
+
+@pytest.fixture(scope="module")
+def full(env):
+    """A connection that sees full tables, and one session and file of them; nothing of it is committed."""
+    with psycopg.connect(env["DATABASE_URL"], prepare_threshold=None) as connection:
+        connection.execute(FILL)
+        yield connection
+        connection.rollback()
+
+
+@pytest.fixture
+def values(full):
+    """A value for every parameter of every statement."""
+    row = full.execute(
+        "SELECT f.session_id::text, f.id::text, f.upload_id "
+        "FROM upload_session_files f JOIN upload_session_parts p ON p.file_id = f.id LIMIT 1"
+    ).fetchone()
+    session_id, file_id, upload_id = row
+    moment = datetime.now(UTC)
+    return {
+        "session_id": session_id, "file_id": file_id, "upload_id": upload_id, "user_id": "user 7",
+        "file_ids": [file_id], "ids": [file_id], "upload_ids": [upload_id], "started_ids": [file_id],
+        "restarted": [file_id], "withdrawn": [file_id], "failed": [file_id], "limit": 100,
+        "part_size_bytes": 5 * MIB, "metadata": Jsonb({}), "expires_at": moment, "status": "pending",
+        "etag": "e", "numbers": [1], "etags": ["e"], "times": [moment],
+        "id": new_id(), "file_key": "k", "size": 1, "name": "n", "category": "image", "mime_type": "a/b",
+        "ext": "png", "part_size": 5 * MIB, "object_key": "o", "attempt": new_id(), "attempts": [new_id()],
+    }  # fmt: skip
+
+
+STATEMENTS = {
+    f"{module.__name__}.{name}": text
+    for module in (sessions, files, registrations, selects)
+    for name, text in vars(module).items()
+    if name.isupper() and isinstance(text, str)
+}
+
+
+def scans(node):
+    """Every node of a plan that reads a table."""
+    if "Relation Name" in node:
+        yield node
+    for child in node.get("Plans", ()):
+        yield from scans(child)
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_statement_reads_a_table_from_end_to_end(full, values, name):
+    [[[explained]]] = full.execute("EXPLAIN (FORMAT JSON) " + STATEMENTS[name], values).fetchall()
+    read = {node["Relation Name"]: node["Node Type"] for node in scans(explained["Plan"])}
+    assert {table: how for table, how in read.items() if "Seq" in how} == {}
+
+
+def test_the_rate_limit_reads_no_more_sessions_than_the_limit(full, values):
+    full.execute("UPDATE upload_sessions SET user_id = 'user 7' WHERE user_id < 'user 2'")
+    explain = "EXPLAIN (ANALYZE, FORMAT JSON) " + sessions.SELECT_NEXT_ALLOWED
+    [[[explained]]] = full.execute(explain, values).fetchall()
+    [scan] = scans(explained["Plan"])
+    assert scan["Index Name"] == "idx_upload_sessions_user_id_created_at"
+    assert scan["Actual Rows"] <= 100
+
+
+def seconds(call, times=1):
+    """The fastest of several runs: what else the machine did is not in it."""
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+def test_recording_a_part_takes_no_longer_after_ten_thousand(in_process, db):
+    api = in_process(MAX_INSTRUCTION_MB="100000")
+    session = api.session()
+    file = api.register(session, pdf(size=10_000 * 5 * MIB))["fileId"]
+
+    def record():
+        api.record(session, file, [{"partNumber": 10_000, "etag": "the last"}])
+
+    record()
+    first = seconds(record, 15)
+    for start in range(1, 10_000, 1000):
+        api.record(session, file, [{"partNumber": n, "etag": "e"} for n in range(start, start + 1000)])
+    assert seconds(record, 15) < 2.5 * first
+
+
+def test_parts_of_the_wrong_size_take_no_longer_than_good_ones():
+    now = datetime.now(UTC)
+    listed = {n: StoredPart(n, "e", 2, now - timedelta(seconds=n)) for n in range(1, 10_001)}
+    good = seconds(lambda: split_by_size(listed, Layout(20_000, 2)), 5)
+    wrong = seconds(lambda: split_by_size(listed, Layout(30_000, 3)), 5)
+    assert split_by_size(listed, Layout(30_000, 3)) == ({}, list(range(1, 10_001)))
+    assert wrong < 5 * good
