@@ -12,6 +12,7 @@ import pytest
 from lib import service, wiring
 from lib.domain.errors import ApiError, Reason
 from lib.postgres.database import Database, _ConnectionLostError
+from lib.s3.bucket import Bucket
 from lib.service import registration
 from tests.support.client import Client, put_part
 from tests.support.faults import Faults

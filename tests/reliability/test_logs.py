@@ -99,7 +99,7 @@ def test_what_threads_log_bears_their_requests_id(in_process, env, lines):
             log.warning("in a thread")
             return self._made.create_upload(*args)
 
-    wrap = lambda made: Talking(made) if type(made).__name__ == "S3" else made  # noqa: E731
+    wrap = lambda made: Talking(made) if type(made).__name__ == "Bucket" else made  # noqa: E731
     api = in_process(wiring.build(env, wrap))
     session = api.session()
     response = api.call("POST", f"/{session}/files/batch", {"files": [pdf(f"{n}.pdf") for n in range(4)]})
@@ -122,7 +122,7 @@ def test_an_object_without_a_file_is_worth_a_warning(in_process, env, lines, db)
             db.execute("DELETE FROM upload_session_files WHERE id = %s", [file["fileId"]])
             return etag
 
-    wrap = lambda made: Slow(made) if type(made).__name__ == "S3" else made  # noqa: E731
+    wrap = lambda made: Slow(made) if type(made).__name__ == "Bucket" else made  # noqa: E731
     api = in_process(wiring.build(env, wrap))
     session = api.session()
     file, _ = api.upload(session, pdf(), b"abc")

@@ -154,7 +154,7 @@ def test_who_waits_for_a_restart_that_fails_is_told_to_try_again(in_process, env
             time.sleep(0.4)
             raise unavailable()
 
-    wrap = lambda made: Failing(made) if type(made).__name__ == "S3" else made  # noqa: E731
+    wrap = lambda made: Failing(made) if type(made).__name__ == "Bucket" else made  # noqa: E731
     api = in_process(wiring.build(env, wrap))
     session = api.session()
     file = api.register(session, pdf())

@@ -249,7 +249,7 @@ def test_what_was_reported_and_is_not_listed_yet_is_asked_for_again(in_process, 
             return listed[:1] if early["left"] >= 0 else listed
 
     application = wiring.build(
-        env, lambda made: faults.wrap(Early(made) if type(made).__name__ == "S3" else made)
+        env, lambda made: faults.wrap(Early(made) if type(made).__name__ == "Bucket" else made)
     )
     api = in_process(application)
     session = api.session()
@@ -272,7 +272,7 @@ def test_an_empty_list_of_a_completed_object_is_a_success(in_process, env, s3):
         def list_parts(self, *args):
             return []
 
-    api = in_process(wiring.build(env, lambda made: Empty(made) if type(made).__name__ == "S3" else made))
+    api = in_process(wiring.build(env, lambda made: Empty(made) if type(made).__name__ == "Bucket" else made))
     session = api.session()
     file, parts = api.upload(session, pdf(), b"abc")
     assemble(s3, file, parts)
