@@ -18,8 +18,14 @@ CODES = {
 }
 
 
+RETRY_SOON = 1  # seconds, in place of a reason's own: what was in the way is over in a moment
+
+
 class Reason(Enum):
-    """What exactly went wrong: HTTP status, and the message where the raiser has none that says more."""
+    """What exactly went wrong: HTTP status, message where the raiser has none that says more, Retry-After.
+
+    `Retry-After` is in seconds; a reason has one when the same request may succeed later.
+    """
 
     # fmt: off
     INVALID_JSON            = 400, "The request body is missing or is not valid JSON (UTF-8)."
@@ -51,9 +57,9 @@ class Reason(Enum):
     VALIDATION_ERROR        = 422, "The request has the wrong shape: see details.fields."
     SESSION_RATE_LIMIT      = 429, "Too many sessions in 24 hours: try again after details.nextAllowedAt."
     INTERNAL_ERROR          = 500, "Something went wrong here. Quote the requestId when you report it."
-    STORAGE_UNAVAILABLE     = 503, "The object store does not answer: try again. Nothing is lost."
-    DATABASE_UNAVAILABLE    = 503, "The database does not answer: try again. Nothing is lost."
-    AUTH_UNAVAILABLE        = 503, "The token could not be checked, its issuer does not answer: try again."
+    STORAGE_UNAVAILABLE     = 503, "The object store does not answer: try again. Nothing is lost.", 5
+    DATABASE_UNAVAILABLE    = 503, "The database does not answer: try again. Nothing is lost.", 5
+    AUTH_UNAVAILABLE        = 503, "The token could not be checked, its issuer does not answer: try again.", 5
     # fmt: on
 
     @property
@@ -66,9 +72,17 @@ class Reason(Enum):
         """What a person should do, when nothing more exact is known."""
         return str(self.value[1])
 
+    @property
+    def retry_after(self) -> int | None:
+        """After how many seconds the same request may succeed; None: it will fail again in the same way."""
+        return int(self.value[2]) if len(self.value) > 2 else None
+
 
 class ApiError(Exception):
-    """A failure that its client may see whole: as a response's body, or as the `error` of one batch item."""
+    """A failure that its client may see whole: as a response's body, or as the `error` of one batch item.
+
+    `retry_after`, in seconds, overrides that of the reason.
+    """
 
     def __init__(
         self,
@@ -77,12 +91,14 @@ class ApiError(Exception):
         *,
         details: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(f"{reason.name}: {message or reason.message}")
         self.reason = reason
         self.message = message or reason.message
         self.details = details
-        self.headers = headers or {}
+        seconds = retry_after or reason.retry_after
+        self.headers = ({"Retry-After": str(seconds)} if seconds else {}) | (headers or {})
 
     @property
     def status(self) -> int:

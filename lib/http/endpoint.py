@@ -141,9 +141,9 @@ class Endpoint(Generic[App]):
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, whatever happens; every answer bears its request id."""
         # In a context of its own, so that the request's id, identity and budget end with it.
-        return copy_context().run(self._answer, environ, start_response)
+        return copy_context().run(self._respond, environ, start_response)
 
-    def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def _respond(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         started, request_id, used = time.perf_counter(), str(uuid.uuid4()), request_budget.start()
         log.current_request_id.set(request_id)
         oidc_token.current_oidc_token.set(environ.get(oidc_token.HEADER))

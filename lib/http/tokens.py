@@ -110,7 +110,7 @@ class KeySet:
                     self._lock.release()
         found, age = self._find(key_id), self._age()
         if age > self.STALE_LIFESPAN or (found is None and age > self.LIFESPAN):
-            raise ApiError(Reason.AUTH_UNAVAILABLE, headers={"Retry-After": "5"})
+            raise ApiError(Reason.AUTH_UNAVAILABLE)
         if found is None:
             raise _invalid()
         return found

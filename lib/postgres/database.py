@@ -124,7 +124,7 @@ class Database:
                         self._pool.drain()  # others may have died with it, and asking each could take long
             return self._run_once(work)
         except (*FAILURES, _ConnectionLostError) as error:
-            raise ApiError(Reason.DATABASE_UNAVAILABLE, headers={"Retry-After": "5"}) from error
+            raise ApiError(Reason.DATABASE_UNAVAILABLE) from error
 
     def _run_once(self, work: Callable[[Connection], T]) -> T:
         with self._pool.connection() as connection:

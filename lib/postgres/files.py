@@ -64,7 +64,7 @@ SELECT_IDS = "SELECT id::text FROM upload_session_files WHERE id = ANY(%(ids)s::
 
 
 @dataclass(frozen=True, slots=True)
-class FileRecord:
+class FoundFile:
     """A file with its session, and with its recorded parts, by their numbers, where they were wanted."""
 
     session: SessionRow
@@ -79,7 +79,7 @@ class FileStore:
         self._database = database
         self._stage = stage
 
-    def record(self, user_id: str, session_id: str, file_id: str, *, with_parts: bool) -> FileRecord | None:
+    def find(self, user_id: str, session_id: str, file_id: str, *, with_parts: bool) -> FoundFile | None:
         """A file with its session, and with its parts where wanted; None: the user has no such session."""
         ids = {"session_id": session_id, "user_id": user_id, "file_id": file_id}
 
@@ -95,7 +95,7 @@ class FileStore:
         session, file, parts = self._database.run(work)
         if session is None:
             return None
-        return FileRecord(session, file_row(file, self._stage) if file else None, parts)
+        return FoundFile(session, file_row(file, self._stage) if file else None, parts)
 
     def record_parts(self, file: FileRow, etags: Mapping[int, str]) -> list[PartRow]:
         """Record ETags by part number, over what was recorded; nothing when the file is not pending."""

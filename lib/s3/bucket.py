@@ -285,4 +285,4 @@ def _ask(call: Callable[[], T]) -> T:
 
 
 def _unavailable() -> ApiError:
-    return ApiError(Reason.STORAGE_UNAVAILABLE, headers={"Retry-After": "5"})
+    return ApiError(Reason.STORAGE_UNAVAILABLE)

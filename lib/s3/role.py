@@ -65,7 +65,7 @@ class Role:
                 self._lock.release()
         good = self._good()
         if good is None:
-            raise ApiError(Reason.STORAGE_UNAVAILABLE, headers={"Retry-After": "5"})
+            raise ApiError(Reason.STORAGE_UNAVAILABLE)
         return good
 
     def _is_renewal_due(self) -> bool:

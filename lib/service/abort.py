@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from lib.domain.errors import ApiError, Reason
+from lib.domain.errors import RETRY_SOON, ApiError, Reason
 from lib.domain.rows import FileRow
 from lib.postgres.files import FileStore
 from lib.runtime.parallel import Parallel
 from lib.s3.bucket import Bucket
-from lib.service.lookups import file_of, record_of
+from lib.service.lookups import file_of, find_file
 from lib.service.reconcile import completed_elsewhere
 
 ATTEMPTS = 3  # each but the first because another call changed the file meanwhile
@@ -29,12 +29,12 @@ class Abort:
         """
         self._s3.prepare()
         for _ in range(ATTEMPTS):
-            file = file_of(record_of(self._store, user_id, session_id, file_id))
+            file = file_of(find_file(self._store, user_id, session_id, file_id))
             if file.status == "completed":
                 raise ApiError(Reason.FILE_COMPLETED)
             if not self.abort_uploads([file]):
                 return
-        raise ApiError(Reason.STORAGE_UNAVAILABLE, headers={"Retry-After": "1"})
+        raise ApiError(Reason.STORAGE_UNAVAILABLE, retry_after=RETRY_SOON)
 
     def abort_uploads(self, files: Sequence[FileRow]) -> set[str]:
         """Abort these files' uploads and remove the files.

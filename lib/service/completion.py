@@ -6,14 +6,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from lib.domain.errors import ApiError, Reason
+from lib.domain.errors import RETRY_SOON, ApiError, Reason
 from lib.domain.models import CompletedFile, CompleteFile
 from lib.domain.part_layout import StoredPart, split_by_size
 from lib.domain.rows import FileRow, open_for_writing
-from lib.postgres.files import FileRecord, FileStore
+from lib.postgres.files import FileStore, FoundFile
 from lib.runtime import log
 from lib.s3.bucket import Bucket, PartsChangedError, UploadGoneError
-from lib.service.lookups import file_of, record_of
+from lib.service.lookups import file_of, find_file
 from lib.service.part_urls import utc_now
 from lib.service.reconcile import completed_elsewhere, completed_or_failed, list_current_parts
 
@@ -48,13 +48,13 @@ class Completion:
         `UPLOAD_NOT_FOUND`, `PARTS_MISSING`, `PART_SIZE_MISMATCH`, `ETAG_MISMATCH`, `STORAGE_UNAVAILABLE`.
         """
         self._s3.prepare()
-        record = record_of(self._store, user_id, session_id, file_id, with_parts=True)
-        file = record.file
+        found = find_file(self._store, user_id, session_id, file_id, with_parts=True)
+        file = found.file
         if file is None or file.status != "completed":
-            file = self._assembled_in_time(record) or self._assembled(
-                file_of(record),
+            file = self._assembled_in_time(found) or self._assembled(
+                file_of(found),
                 sent={part.part_number: part.etag for part in request.parts or ()},
-                recorded={part.part_number: part.etag for part in record.parts},
+                recorded={part.part_number: part.etag for part in found.parts},
             )
         return CompletedFile(
             file_id=file.id,
@@ -63,14 +63,14 @@ class Completion:
             etag=file.etag or "",
         )
 
-    def _assembled_in_time(self, record: FileRecord) -> FileRow | None:
+    def _assembled_in_time(self, found: FoundFile) -> FileRow | None:
         """None where the session takes calls. After its end: the file, where a call assembled it before that
         and died before it could say so; else raises `ApiError` `SESSION_EXPIRED`, `SESSION_NOT_ACTIVE`.
         """
         try:
-            open_for_writing(record.session, self._now())
+            open_for_writing(found.session, self._now())
         except ApiError:
-            file = record.file
+            file = found.file
             if file is None or file.upload_id is None:
                 raise
             completed = completed_elsewhere(self._store, self._s3, file)
@@ -96,7 +96,7 @@ class Completion:
                 return completed_or_failed(self._store, self._s3, file)
             except PartsChangedError:
                 continue
-        raise ApiError(Reason.STORAGE_UNAVAILABLE, headers={"Retry-After": "1"})
+        raise ApiError(Reason.STORAGE_UNAVAILABLE, retry_after=RETRY_SOON)
 
     def _assemble(self, file: FileRow, parts: list[StoredPart], recorded: Mapping[int, str]) -> FileRow:
         news = [part for part in parts if recorded.get(part.part_number) != part.etag]

@@ -2,21 +2,21 @@
 
 from lib.domain.errors import ApiError, Reason
 from lib.domain.rows import FileRow
-from lib.postgres.files import FileRecord, FileStore
+from lib.postgres.files import FileStore, FoundFile
 
 
-def record_of(
+def find_file(
     store: FileStore, user_id: str, session_id: str, file_id: str, *, with_parts: bool = False
-) -> FileRecord:
+) -> FoundFile:
     """A file with its session, and its parts if they are wanted; raises `ApiError` `SESSION_NOT_FOUND`."""
-    record = store.record(user_id, session_id, file_id, with_parts=with_parts)
-    if record is None:
+    found = store.find(user_id, session_id, file_id, with_parts=with_parts)
+    if found is None:
         raise ApiError(Reason.SESSION_NOT_FOUND)
-    return record
+    return found
 
 
-def file_of(record: FileRecord) -> FileRow:
-    """The record's file; raises `ApiError` `FILE_NOT_FOUND`."""
-    if record.file is None:
+def file_of(found: FoundFile) -> FileRow:
+    """The file that was found; raises `ApiError` `FILE_NOT_FOUND`."""
+    if found.file is None:
         raise ApiError(Reason.FILE_NOT_FOUND)
-    return record.file
+    return found.file

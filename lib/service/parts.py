@@ -9,7 +9,7 @@ from lib.domain.part_layout import StoredPart, split_by_size
 from lib.domain.rows import FileRow, PartRow, open_for_writing
 from lib.postgres.files import FileStore
 from lib.s3.bucket import Bucket, UploadGoneError
-from lib.service.lookups import file_of, record_of
+from lib.service.lookups import file_of, find_file
 from lib.service.part_urls import PartUrls, utc_now
 from lib.service.reconcile import completed_or_failed, list_current_parts
 
@@ -35,9 +35,9 @@ class Parts:
         Raises `ApiError`: `SESSION_NOT_FOUND`, `SESSION_EXPIRED`, `SESSION_NOT_ACTIVE`, `FILE_NOT_FOUND`,
         `FILE_COMPLETED`, `UPLOAD_NOT_FOUND`, `PART_NUMBER_INVALID`.
         """
-        record = record_of(self._store, user_id, session_id, file_id)
-        open_for_writing(record.session, self._now())
-        file = file_of(record)
+        found = find_file(self._store, user_id, session_id, file_id)
+        open_for_writing(found.session, self._now())
+        file = file_of(found)
         _check_takes_parts(file)
         etags = {part.part_number: part.etag for part in request.parts}
         outside = sorted(number for number in etags if not 1 <= number <= file.layout.part_count)
@@ -46,7 +46,7 @@ class Parts:
             raise ApiError(Reason.PART_NUMBER_INVALID, details=details)
         recorded = self._store.record_parts(file, etags)
         if not recorded:  # it has changed since it was read
-            _check_takes_parts(file_of(record_of(self._store, user_id, session_id, file_id)))
+            _check_takes_parts(file_of(find_file(self._store, user_id, session_id, file_id)))
             raise ApiError(Reason.UPLOAD_NOT_FOUND)
         return RecordedParts(parts=[_recorded(part) for part in recorded])
 
@@ -59,14 +59,14 @@ class Parts:
         `SESSION_NOT_ACTIVE`, `UPLOAD_NOT_FOUND`.
         """
         self._s3.prepare()
-        record = record_of(self._store, user_id, session_id, file_id, with_parts=True)
+        found = find_file(self._store, user_id, session_id, file_id, with_parts=True)
         if query.presign:
-            open_for_writing(record.session, self._now())
-        file = file_of(record)
-        parts, verified = [_recorded(part) for part in record.parts], file.status == "completed"
+            open_for_writing(found.session, self._now())
+        file = file_of(found)
+        parts, verified = [_recorded(part) for part in found.parts], file.status == "completed"
         try:
             if not verified:
-                parts, verified = self._listed(file, record.parts)
+                parts, verified = self._listed(file, found.parts)
         except UploadGoneError:
             if query.presign:
                 file, verified = completed_or_failed(self._store, self._s3, file), True
@@ -74,11 +74,11 @@ class Parts:
             if error.reason is not Reason.STORAGE_UNAVAILABLE:
                 raise
             # S3 cannot be asked: what is recorded is the best answer there is.
-        answer = _answer(file, parts, verified)
+        answer = _uploaded_parts(file, parts, verified)
         if not query.presign:
             return answer
         wanted = [number for number in answer.missing_part_numbers if number >= query.from_part]
-        urls, next_part_number = self._urls.presign(file, wanted, record.session.expires_at)
+        urls, next_part_number = self._urls.presign(file, wanted, found.session.expires_at)
         return answer.model_copy(update={"presigned_urls": urls, "next_part_number": next_part_number})
 
     def _listed(self, file: FileRow, recorded: Sequence[PartRow]) -> tuple[list[Part], bool]:
@@ -103,7 +103,7 @@ def _check_takes_parts(file: FileRow) -> None:
         raise ApiError(Reason.UPLOAD_NOT_FOUND)
 
 
-def _answer(file: FileRow, parts: list[Part], verified: bool) -> UploadedParts:
+def _uploaded_parts(file: FileRow, parts: list[Part], verified: bool) -> UploadedParts:
     count = file.layout.part_count
     there = {part.part_number for part in parts}
     missing = [number for number in range(1, count + 1) if number not in there]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from lib.domain.errors import ApiError, Reason
+from lib.domain.errors import RETRY_SOON, ApiError, Reason
 from lib.domain.models import (
     BatchResult,
     BatchResults,
@@ -28,8 +28,6 @@ from lib.s3.bucket import Bucket
 from lib.service.part_urls import PartUrls, utc_now
 
 Outcome = RegisteredFile | ApiError
-
-RETRY_SOON = {"Retry-After": "1"}
 
 # How long a call waits for the one that reserved a file before it; it then starts the upload itself.
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.6, 0.7)  # seconds
@@ -165,7 +163,7 @@ class Registration:
             for decision in adopted:
                 state = states.get(decision.file.id)
                 if state is None or state.status == "failed":  # S3 failed the call that had reserved it
-                    ends[decision.file.id] = ApiError(Reason.STORAGE_UNAVAILABLE, headers=RETRY_SOON)
+                    ends[decision.file.id] = ApiError(Reason.STORAGE_UNAVAILABLE, retry_after=RETRY_SOON)
                 elif state.upload_id:
                     ends[decision.file.id] = _found_by(decision, _upload(state))
             if all(decision.file.id in ends for decision in adopted):
@@ -276,7 +274,7 @@ def _settled(outcome: str | ApiError, states: States, file_id: str) -> Upload | 
     if states.session_status != "active":
         return ApiError(Reason.SESSION_NOT_ACTIVE)
     if state is not None:
-        return ApiError(Reason.STORAGE_UNAVAILABLE, headers=RETRY_SOON)
+        return ApiError(Reason.STORAGE_UNAVAILABLE, retry_after=RETRY_SOON)
     return ApiError(Reason.FILE_NOT_FOUND)
 
 

@@ -117,8 +117,7 @@ class Sessions:
             "nextAllowedAt": rfc3339(next_allowed_at + timedelta(seconds=1)),
             "retryAfterSeconds": seconds,
         }
-        headers = {"Retry-After": str(seconds)}
-        return ApiError(Reason.SESSION_RATE_LIMIT, details=details, headers=headers)
+        return ApiError(Reason.SESSION_RATE_LIMIT, details=details, retry_after=seconds)
 
     def _summary(self, file: FileRow, recorded_part_count: int) -> FileSummary:
         return FileSummary(

@@ -170,7 +170,7 @@ def whole_scenario(api, faults, store_proxy):
         api.call("POST", f"/{session}/files", pdf(new_id(), partCount=3))
         store_proxy.fault = lambda method, path: None
     again = api.parts(session, other["fileId"], "?presign=true")
-    for name in ("FileStore.record", "RegistrationStore.settle", "Bucket.list_parts"):
+    for name in ("FileStore.find", "RegistrationStore.settle", "Bucket.list_parts"):
         faults.fail(name, error=RuntimeError)
         assert api.call("POST", f"{path}/complete").status_code in (400, 500)
         api.call("POST", f"/{session}/files", pdf(new_id(), partCount=3))

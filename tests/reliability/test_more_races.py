@@ -43,7 +43,7 @@ def files(database):
 
 def as_it_is(files, user, session, file):
     """What a call has read that is then overtaken."""
-    return files.record(user, session, file["fileId"], with_parts=False).file
+    return files.find(user, session, file["fileId"], with_parts=False).file
 
 
 def restart(api, session, file, db):

@@ -200,7 +200,7 @@ def cancel(world):
 RESERVE = ("RegistrationStore.reserve",)
 START = ("Bucket.create_upload", "RegistrationStore.settle")
 WITHDRAW = ("Bucket.abort_upload",)
-READ = ("FileStore.record",)
+READ = ("FileStore.find",)
 LOOK = (*READ, "Bucket.list_parts")
 LEARN = ("FileStore.learn_parts",)
 FIND = ("Bucket.head_object",)
