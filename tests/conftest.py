@@ -15,6 +15,7 @@ from dev.seaweedfs import store_client
 from dev.stack import Stack
 from lib import wiring
 from tests.support.client import Client
+from tests.support.faults import Faults
 from tests.support.pgbouncer import HostedDatabase
 
 SECRET = "the-secret-of-the-tests-has-32-bytes-or-more"
@@ -101,6 +102,12 @@ def token_for(user, **claims):
 def user():
     """A user of this test's own."""
     return f"user-{uuid.uuid4()}"
+
+
+@pytest.fixture
+def faults():
+    """Breaks named calls of the application under test: give its `wrap` to `wiring.build`."""
+    return Faults()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from lib import wiring
 from lib.domain.errors import Reason
 from lib.domain.models import FileStatus, SessionStatus
 from tests.support.client import new_id, pdf
-from tests.support.faults import Crash, Faults, unavailable
+from tests.support.faults import Crash, unavailable
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = (ROOT / "docs" / "protocol.md").read_text()
@@ -67,11 +67,6 @@ def test_the_details_that_the_page_names_are_sent():
 def test_the_statuses_are_those_of_the_code(heading, statuses):
     cells = [cell for row in table(heading, 3) for cell in row[:2]]
     assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == set(get_args(statuses))
-
-
-@pytest.fixture
-def faults():
-    return Faults()
 
 
 @pytest.fixture

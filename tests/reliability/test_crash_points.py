@@ -17,6 +17,7 @@ from lib.service import registration
 from tests.support.client import Client, put_part
 from tests.support.faults import Faults
 from tests.support.http_faults import FaultyProxy
+from tests.support.open_uploads import uploads_of
 from tests.support.servers import MortalServers
 from tests.support.use_cases import CONTENT, POINTS, USE_CASES, World, may_leave_an_upload
 
@@ -188,7 +189,7 @@ def test_a_commit_whose_answer_is_lost_is_repeated(new_world, faulty, store, cas
             patch.setattr(Database, "_run_once", losing)
             response = world.api.call(*case.request(world))
         shown = world.api.call("GET", f"/{world.session}")
-        uploads, objects = len(uploads_of(world)), len(objects_of(world))
+        uploads, objects = len(uploads_of(world.s3, world.session, world.prefix())), len(objects_of(world))
         return response.status_code, alike(response), alike(shown), uploads, objects
 
     expected = run()
@@ -211,12 +212,12 @@ def goes_on(world, case, step, after):
     assert (problem or response.status_code) in case.again, response.text
     END[case.end](world, response)
     nothing_acknowledged_is_lost(world)
-    orphans = uploads_of(world)
+    orphans = uploads_of(world.s3, world.session, world.prefix())
     assert len(orphans) <= case.uploads * may_leave_an_upload(case, step, after)
     assert objects_of(world) == world.completed_keys()
     assert world.api.call("DELETE", f"/{world.session}").status_code == 204
     assert {file["status"] for file in world.api.show(world.session)["files"]} == {"completed"}
-    assert uploads_of(world) == orphans
+    assert uploads_of(world.s3, world.session, world.prefix()) == orphans
     assert objects_of(world) == world.completed_keys()
     nothing_acknowledged_is_lost(world)
 
@@ -290,12 +291,6 @@ def nothing_acknowledged_is_lost(world):
 def stored(world, answer):
     key = answer["fileUrl"].partition("/uploads/")[2]
     return world.s3.get_object(Bucket="uploads", Key=key)["Body"].read()
-
-
-def uploads_of(world):
-    listed = world.s3.list_multipart_uploads(Bucket="uploads", Prefix=world.prefix())
-    assert not listed["IsTruncated"]
-    return [upload["UploadId"] for upload in listed.get("Uploads", [])]
 
 
 def objects_of(world):

@@ -87,43 +87,29 @@ def test_each_failed_file_of_a_batch_is_a_line(in_process, env, lines, user):
         assert line["request_id"] == response.headers["X-Request-Id"]
 
 
-def test_what_threads_log_bears_their_requests_id(in_process, env, lines):
-    class Talking:
-        def __init__(self, made):
-            self._made = made
+def test_what_threads_log_bears_their_requests_id(in_process, env, lines, faults):
+    def talking(create_upload, *args):
+        log.warning("in a thread")
+        return create_upload(*args)
 
-        def __getattr__(self, name):
-            return getattr(self._made, name)
-
-        def create_upload(self, *args):
-            log.warning("in a thread")
-            return self._made.create_upload(*args)
-
-    wrap = lambda made: Talking(made) if type(made).__name__ == "Bucket" else made  # noqa: E731
-    api = in_process(wiring.build(env, wrap))
+    faults.instead("Bucket.create_upload", talking)
+    api = in_process(wiring.build(env, faults.wrap))
     session = api.session()
     response = api.call("POST", f"/{session}/files/batch", {"files": [pdf(f"{n}.pdf") for n in range(4)]})
     ids = {line["request_id"] for line in lines.records("in a thread")}
     assert ids == {response.headers["X-Request-Id"]}
 
 
-def test_an_object_without_a_file_is_worth_a_warning(in_process, env, lines, db):
+def test_an_object_without_a_file_is_worth_a_warning(in_process, env, lines, db, faults):
     """Another call removed the file while S3 assembled it: the object is never deleted, but it is told."""
 
-    class Slow:
-        def __init__(self, made):
-            self._made = made
+    def slow(complete_upload, *args):
+        etag = complete_upload(*args)
+        db.execute("DELETE FROM upload_session_files WHERE id = %s", [file["fileId"]])
+        return etag
 
-        def __getattr__(self, name):
-            return getattr(self._made, name)
-
-        def complete_upload(self, *args):
-            etag = self._made.complete_upload(*args)
-            db.execute("DELETE FROM upload_session_files WHERE id = %s", [file["fileId"]])
-            return etag
-
-    wrap = lambda made: Slow(made) if type(made).__name__ == "Bucket" else made  # noqa: E731
-    api = in_process(wiring.build(env, wrap))
+    faults.instead("Bucket.complete_upload", slow)
+    api = in_process(wiring.build(env, faults.wrap))
     session = api.session()
     file, _ = api.upload(session, pdf(), b"abc")
     path = f"/{session}/files/{file['fileId']}/complete"

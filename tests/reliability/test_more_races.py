@@ -1,6 +1,5 @@
 """Calls at once that change what the others are looking at; it must end in one of the states there are."""
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -16,16 +15,8 @@ from lib.postgres.registrations import RegistrationStore, Reservation
 from lib.postgres.sessions import CANCEL_SESSION
 from tests.support.client import new_id, pdf, put_part
 from tests.support.faults import unavailable
-
-
-def at_once(calls):
-    with ThreadPoolExecutor(len(calls)) as executor:
-        return [task.result() for task in [executor.submit(call) for call in calls]]
-
-
-def uploads_of(s3, session):
-    uploads = s3.list_multipart_uploads(Bucket="uploads", MaxUploads=1000).get("Uploads", [])
-    return [upload["UploadId"] for upload in uploads if session in upload["Key"]]
+from tests.support.open_uploads import uploads_of
+from tests.support.together import at_once
 
 
 @pytest.fixture
@@ -115,55 +106,35 @@ def test_a_restart_that_a_slow_completion_overtakes_forgets_no_parts(shared_api,
     assert api.show(session)["files"][0]["status"] == "completed"
 
 
-def test_a_file_that_is_completed_while_it_is_restarted_gets_no_urls(in_process, env, db):
-    class Overtaken:
-        def __init__(self, made):
-            self._made = made
+def test_a_file_that_is_completed_while_it_is_restarted_gets_no_urls(in_process, env, db, faults):
+    def overtaken(settle, *args, **options):
+        columns = "status = 'completed', upload_id = 'old'"
+        db.execute(f"UPDATE upload_session_files SET {columns} WHERE id = %s", [file["fileId"]])
+        return settle(*args, **options)
 
-        def __getattr__(self, name):
-            return getattr(self._made, name)
-
-        def settle(self, *args, **options):
-            columns = "status = 'completed', upload_id = 'old'"
-            db.execute(f"UPDATE upload_session_files SET {columns} WHERE id = %s", [file["fileId"]])
-            return self._made.settle(*args, **options)
-
-    application = wiring.build(env)
-    api = in_process(application)
+    api = in_process(wiring.build(env, faults.wrap))
     session = api.session()
     file = api.register(session, pdf())
     db.execute("UPDATE upload_session_files SET status = 'failed' WHERE id = %s", [file["fileId"]])
-    application.registration._store = Overtaken(application.registration._store)
+    faults.instead("RegistrationStore.settle", overtaken)
     again = api.register(session, pdf(fileId=file["fileId"], partCount=3))
     assert (again["uploadId"], again["presignedUrls"]) == ("old", [])
 
 
-def test_who_waits_for_a_restart_that_fails_is_told_to_try_again(in_process, env, db):
-    failing = threading.Event()
+def test_who_waits_for_a_restart_that_fails_is_told_to_try_again(in_process, env, db, faults):
+    def failing(*_):
+        time.sleep(0.4)
+        raise unavailable()
 
-    class Failing:
-        def __init__(self, made):
-            self._made = made
-
-        def __getattr__(self, name):
-            return getattr(self._made, name)
-
-        def create_upload(self, *args):
-            if not failing.is_set():
-                return self._made.create_upload(*args)
-            time.sleep(0.4)
-            raise unavailable()
-
-    wrap = lambda made: Failing(made) if type(made).__name__ == "Bucket" else made  # noqa: E731
-    api = in_process(wiring.build(env, wrap))
+    api = in_process(wiring.build(env, faults.wrap))
     session = api.session()
     file = api.register(session, pdf())
     db.execute("UPDATE upload_session_files SET status = 'failed' WHERE id = %s", [file["fileId"]])
-    failing.set()
+    faults.instead("Bucket.create_upload", failing)
     again = pdf(fileId=file["fileId"])
     answers = at_once([lambda: api.call("POST", f"/{session}/files", again)] * 3)
     assert {answer.json()["error"]["reason"] for answer in answers} == {"STORAGE_UNAVAILABLE"}
-    failing.clear()
+    faults.replaced.clear()
     assert api.register(session, again)["fileId"] == file["fileId"]
 
 

@@ -1,20 +1,10 @@
 """What several calls at once end with."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from tests.support.client import MIB, new_id, pdf, put_part
-
-
-def at_once(count, call):
-    with ThreadPoolExecutor(count) as executor:
-        return list(executor.map(call, range(count)))
-
-
-def uploads_of(s3, session):
-    uploads = s3.list_multipart_uploads(Bucket="uploads", MaxUploads=1000).get("Uploads", [])
-    return [upload["UploadId"] for upload in uploads if session in upload["Key"]]
+from tests.support.open_uploads import uploads_of
+from tests.support.together import times_at_once
 
 
 def test_parallel_registrations_never_pass_max_files(api, s3):
@@ -26,14 +16,16 @@ def test_parallel_registrations_never_pass_max_files(api, s3):
         files = [pdf(f"{number}-{n}.pdf") for n in range(3)]
         return api.call("POST", f"/{session}/files/batch", {"files": files}).status_code
 
-    assert set(at_once(16, register)) <= {201, 207, 400}
+    assert set(times_at_once(16, register)) <= {201, 207, 400}
     assert len(api.show(session)["files"]) == 7
     assert len(uploads_of(s3, session)) == 7
 
 
 def test_eight_calls_with_one_file_id_end_with_one_file_and_one_open_upload(api, s3):
     session, file_id = api.session(), new_id()
-    responses = at_once(8, lambda _: api.call("POST", f"/{session}/files", pdf(fileId=file_id, partCount=3)))
+    responses = times_at_once(
+        8, lambda _: api.call("POST", f"/{session}/files", pdf(fileId=file_id, partCount=3))
+    )
     assert sorted(response.status_code for response in responses) == [200] * 7 + [201]
     assert {response.json()["fileId"] for response in responses} == {file_id}
     assert [{response.json()["uploadId"]} for response in responses] == [
@@ -44,7 +36,7 @@ def test_eight_calls_with_one_file_id_end_with_one_file_and_one_open_upload(api,
 
 def test_eight_calls_with_one_file_key_end_with_one_file(api, s3):
     session = api.session()
-    responses = at_once(8, lambda _: api.call("POST", f"/{session}/files", pdf()))
+    responses = times_at_once(8, lambda _: api.call("POST", f"/{session}/files", pdf()))
     assert sorted(response.status_code for response in responses) == [201] + [409] * 7
     [file] = api.show(session)["files"]
     refused = [response.json()["error"] for response in responses if response.status_code == 409]
@@ -58,7 +50,7 @@ def test_six_completes_at_once_are_six_times_200(api, pytestconfig):
     session = api.session()
     file, parts = api.upload(session, pdf(), bytes(6 * MIB))
     path = f"/{session}/files/{file['fileId']}/complete"
-    responses = at_once(6, lambda n: api.call("POST", path, {"parts": parts} if n % 2 else {}))
+    responses = times_at_once(6, lambda n: api.call("POST", path, {"parts": parts} if n % 2 else {}))
     assert [response.status_code for response in responses] == [200] * 6
     assert [response.json() for response in responses] == [api.complete(session, file["fileId"])] * 6
 
@@ -72,7 +64,7 @@ def test_complete_and_abort_at_once_end_with_one_of_the_two(api):
         def race(number, path=path):
             return api.call("DELETE", path) if number % 2 else api.call("POST", f"{path}/complete")
 
-        responses = at_once(4, race)
+        responses = times_at_once(4, race)
         assert all(response.status_code < 500 for response in responses), [r.text for r in responses]
         files = api.show(session)["files"]
         if files:
@@ -89,7 +81,7 @@ def test_cancel_and_register_at_once_leave_no_upload_open(api, s3):
                 return api.call("DELETE", f"/{session}")
             return api.call("POST", f"/{session}/files", pdf(f"{number}.pdf"))
 
-        assert all(response.status_code < 500 for response in at_once(6, race))
+        assert all(response.status_code < 500 for response in times_at_once(6, race))
         # Before it is cancelled again, which would hide what the first time has left.
         assert (api.show(session)["files"], uploads_of(s3, session)) == ([], [])
         assert api.call("DELETE", f"/{session}").status_code == 204
@@ -104,5 +96,5 @@ def test_reports_at_once_do_not_disturb_each_other(api):
         parts = [{"partNumber": n, "etag": etag} for n in ((1, 2, 3) if number % 2 else (3, 2, 1))]
         return api.call("POST", f"/{session}/files/{file['fileId']}/parts", {"parts": parts}).status_code
 
-    assert at_once(12, report) == [200] * 12
+    assert times_at_once(12, report) == [200] * 12
     assert [part["partNumber"] for part in api.parts(session, file["fileId"])["parts"]] == [1]

@@ -7,25 +7,16 @@ from lib.s3.bucket import PartsChangedError
 from lib.service import registration
 from tests.conftest import SECRET
 from tests.support.client import MIB, new_id, pdf, put_all
-from tests.support.faults import Crash, Faults, unavailable
+from tests.support.faults import Crash, unavailable
 from tests.support.fuzzy import TEXT, UUID, error
+from tests.support.open_uploads import uploads_of
 
 UNAVAILABLE = (503, error("SERVICE_UNAVAILABLE", "STORAGE_UNAVAILABLE"))
 
 
 @pytest.fixture
-def faults():
-    return Faults()
-
-
-@pytest.fixture
 def api(in_process, env, faults):
     return in_process(wiring.build(env | {"AUTH_JWT_SECRET": SECRET}, faults.wrap))
-
-
-def uploads_of(s3, session):
-    uploads = s3.list_multipart_uploads(Bucket="uploads", MaxUploads=1000).get("Uploads", [])
-    return [upload["UploadId"] for upload in uploads if session in upload["Key"]]
 
 
 def crash(call):
@@ -231,48 +222,21 @@ def test_query_when_s3_does_not_answer(api, faults):
     assert [entry["partNumber"] for entry in resumed["presignedUrls"]] == [2]
 
 
-def test_what_was_reported_and_is_not_listed_yet_is_asked_for_again(in_process, env, s3):
+def test_what_was_reported_and_is_not_listed_yet_is_asked_for_again(api, faults):
     """Some stores are eventually consistent: here the first two lists come too early."""
-    faults = Faults()
-    early = {"left": 2}
-
-    class Early:
-        def __init__(self, real):
-            self._real = real
-
-        def __getattr__(self, name):
-            return getattr(self._real, name)
-
-        def list_parts(self, *args):
-            listed = self._real.list_parts(*args)
-            early["left"] -= 1
-            return listed[:1] if early["left"] >= 0 else listed
-
-    application = wiring.build(
-        env, lambda made: faults.wrap(Early(made) if type(made).__name__ == "Bucket" else made)
-    )
-    api = in_process(application)
+    early = iter([True, True])
+    faults.instead("Bucket.list_parts", lambda real, *args: real(*args)[: 1 if next(early, False) else None])
     session = api.session()
     file, parts = api.upload(session, pdf(), bytes(6 * MIB))
     api.record(session, file["fileId"], parts)
     assert api.complete(session, file["fileId"])["sizeBytes"] == 6 * MIB
-    assert faults.calls.count("Early.list_parts") == 3
+    assert faults.calls.count("Bucket.list_parts") == 3
 
 
-def test_an_empty_list_of_a_completed_object_is_a_success(in_process, env, s3):
+def test_an_empty_list_of_a_completed_object_is_a_success(api, faults, s3):
     """What some stores list of an upload while, or after, another call completes it."""
 
-    class Empty:
-        def __init__(self, real):
-            self._real = real
-
-        def __getattr__(self, name):
-            return getattr(self._real, name)
-
-        def list_parts(self, *args):
-            return []
-
-    api = in_process(wiring.build(env, lambda made: Empty(made) if type(made).__name__ == "Bucket" else made))
+    faults.instead("Bucket.list_parts", lambda *_: [])
     session = api.session()
     file, parts = api.upload(session, pdf(), b"abc")
     assemble(s3, file, parts)

@@ -19,6 +19,7 @@ class Faults:
 
     def __init__(self):
         self.planned = {}
+        self.replaced = {}
         self.calls = []
         self.sites = set()  # file, line and method of each call
 
@@ -28,6 +29,10 @@ class Faults:
     def fail(self, name, *, after=False, error=Crash, times=1):
         """Let the next calls of `Class.method` fail."""
         self.planned[name] = [after, error, times]
+
+    def instead(self, name, replacement):
+        """Let `replacement` answer `Class.method`: it is given the real method, then the call's arguments."""
+        self.replaced[name] = replacement
 
     def hit(self, name, after):
         planned = self.planned.get(name)
@@ -52,8 +57,9 @@ class _Wrapper:
             self._faults.calls.append(full_name)
             self._faults.sites.add((Path(caller.f_code.co_filename).name, caller.f_lineno, name))
             self._faults.hit(full_name, after=False)
+            replacement = self._faults.replaced.get(full_name)
             try:
-                return attribute(*args, **kwargs)
+                return replacement(attribute, *args, **kwargs) if replacement else attribute(*args, **kwargs)
             finally:  # whatever the answer was, it is lost
                 self._faults.hit(full_name, after=True)
 

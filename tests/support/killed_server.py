@@ -14,31 +14,22 @@ import boto3.session  # noqa: F401 - imported before the fork, as is all the res
 from dev import server
 from lib import wiring
 from lib.service import registration
-
-
-class Deadly:
-    """A store or the bucket, one call of which is the process's last."""
-
-    def __init__(self, made, name, moment):
-        self._made, self._name, self._moment = made, name, moment
-
-    def __getattr__(self, name):
-        attribute = getattr(self._made, name)
-        if f"{type(self._made).__name__}.{name}" != self._name:
-            return attribute
-
-        def call(*args, **kwargs):
-            try:
-                if self._moment == "after":
-                    attribute(*args, **kwargs)
-            finally:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        return call
+from tests.support.faults import Faults
 
 
 def serve(listener, name, moment):
-    wiring.use(wiring.build(os.environ, lambda made: Deadly(made, name, moment)))
+    """Serve until this call of a store or the bucket, which is the process's last."""
+
+    def deadly(real, *args, **kwargs):
+        try:
+            if moment == "after":
+                real(*args, **kwargs)
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    faults = Faults()
+    faults.instead(name, deadly)
+    wiring.use(wiring.build(os.environ, faults.wrap))
     sys.argv = ["dev.server", str(listener.fileno())]
     server.main()
 
