@@ -68,7 +68,7 @@ def _first_request(api, name):
         return "POST", f"{SESSIONS}/{session}/files/batch", body(files=files)
     registered = api.register(session, file, partCount=2)
     put_parts(registered["presignedUrls"])
-    rest = {"[fileId]": ("DELETE", ""), "parts": ("GET", "/parts"), "complete": ("POST", "/complete")}
+    rest = {"index": ("DELETE", ""), "parts": ("GET", "/parts"), "complete": ("POST", "/complete")}
     method, end = rest[path.rpartition("/")[2]]
     return method, file_path(session, registered["fileId"], end), b""
 

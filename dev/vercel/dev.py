@@ -38,7 +38,6 @@ class VercelDev:
     def __enter__(self) -> "VercelDev":
         shutil.rmtree(TREE, ignore_errors=True)
         tools.copy_tree(TREE)
-        _part_files_from_folders()
         _write_settings(self._env)
         ports = zip(("queue", "runtime-cache", "schedules"), free_ports(3), strict=True)
         command = [
@@ -85,17 +84,6 @@ def _write_settings(env: Mapping[str, str]) -> None:
     settings = TREE / ".env"
     settings.touch(mode=0o600)
     settings.write_text("".join(f"{name}={value}\n" for name, value in own.items()))
-
-
-def _part_files_from_folders() -> None:
-    """Make `x.py` beside a folder `x` the index of that folder: `vercel dev` takes both for one."""
-    config = TREE / "vercel.json"
-    for file in sorted((TREE / "api").rglob("*.py")):
-        folder = file.with_suffix("")
-        if folder.is_dir():
-            index = file.rename(folder / "index.py")
-            old, new = (f'"{path.relative_to(TREE).as_posix()}"' for path in (file, index))
-            config.write_text(config.read_text().replace(old, new))
 
 
 def _serve(port: int, stack: Stack) -> None:
