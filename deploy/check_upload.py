@@ -13,8 +13,8 @@ from deploy.check_database import clock_difference
 from deploy.deployment import Deployment, code_of
 from deploy.report import Finding, ok, warning, wrong
 from lib.domain.errors import ApiError
-from lib.s3.bucket import UploadGoneError
 from lib.s3.presign import presign_upload_parts
+from lib.s3.refusals import UploadGoneError
 
 PART = b"sixteen bytes :)"
 CLOCKS_MAY_DIFFER = 30.0  # seconds; S3 refuses a signature that is 15 minutes off

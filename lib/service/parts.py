@@ -8,7 +8,8 @@ from lib.domain.models import Part, PartsQuery, RecordedParts, RecordParts, Uplo
 from lib.domain.part_layout import StoredPart, split_by_size
 from lib.domain.rows import FileRow, PartRow, open_for_writing
 from lib.postgres.files import FileStore
-from lib.s3.bucket import Bucket, UploadGoneError
+from lib.s3.bucket import Bucket
+from lib.s3.refusals import UploadGoneError
 from lib.service.lookups import file_of, find_file
 from lib.service.part_urls import PartUrls, utc_now
 from lib.service.reconcile import completed_or_failed, list_current_parts

@@ -7,7 +7,8 @@ from lib.domain.errors import ApiError, Reason
 from lib.domain.part_layout import StoredPart, newest
 from lib.domain.rows import FileRow
 from lib.postgres.files import FileStore
-from lib.s3.bucket import Bucket, UploadGoneError
+from lib.s3.bucket import Bucket
+from lib.s3.refusals import UploadGoneError
 
 
 def list_current_parts(s3: Bucket, file: FileRow, preferred: Mapping[int, str]) -> dict[int, StoredPart]:

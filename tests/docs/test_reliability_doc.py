@@ -14,7 +14,8 @@ from lib.postgres.database import (
 )
 from lib.runtime import request_budget
 from lib.runtime.config import Settings
-from lib.s3.bucket import IDLE_SECONDS, Bucket
+from lib.s3.bucket import Bucket
+from lib.s3.client import IDLE_SECONDS
 from lib.s3.role import Role
 from tests.reliability.test_dependencies import (
     LONGEST_REQUEST,
@@ -63,7 +64,7 @@ def test_it_has_the_numbers_of_the_code():
         f"{MAX_WAIT_SECONDS:.0f} s",
         f"{lock} s; {statement} s; {idle} s",
         f"{CHECK_SECONDS:.0f} s",
-        limits_of(Bucket(settings)._client),
+        limits_of(Bucket(settings)._client.s3()),
         f"{request_budget.SECONDS:.0f} s",
         limits_of(Role(settings)._sts()),
         f"{KeySet.TIMEOUT:.0f} s; {KeySet.TIMEOUT:.0f} s",

@@ -154,7 +154,7 @@ def test_a_list_of_parts_costs_one_s3_call_a_thousand(env):
             client.upload_part(
                 Bucket=env["MOC_BUCKET"], Key="key", UploadId=upload_id, PartNumber=number, Body=b"1"
             )
-        bucket._client.meta.events.register(
+        bucket._client.s3().meta.events.register(
             "before-send.s3.ListParts", lambda **_: calls.append(1), unique_id="n"
         )
         listed = bucket.list_parts("key", upload_id)

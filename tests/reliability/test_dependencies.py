@@ -15,7 +15,7 @@ from lib.domain.errors import ApiError
 from lib.postgres import database
 from lib.postgres.database import Database
 from lib.runtime import request_budget
-from lib.s3.bucket import IDLE_SECONDS
+from lib.s3.client import IDLE_SECONDS
 from tests.support.client import MIB, new_id, pdf
 from tests.support.fuzzy import error
 from tests.support.pool import use_the_whole_pool
@@ -154,7 +154,7 @@ def test_connections_to_the_store_that_died_in_silence_are_not_waited_for(
         api.register(session, pdf("before.pdf"))
         assert proxy.freeze() > 0
         monkeypatch.setattr(
-            "lib.s3.bucket.time", SimpleNamespace(time=lambda: time.time() + IDLE_SECONDS + 1)
+            "lib.s3.client.time", SimpleNamespace(time=lambda: time.time() + IDLE_SECONDS + 1)
         )
         started = time.monotonic()
         assert api.register(session, pdf("after.pdf"))

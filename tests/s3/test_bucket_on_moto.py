@@ -11,7 +11,8 @@ from moto import mock_aws
 from lib.domain.errors import ApiError, Reason
 from lib.domain.part_layout import MIN_PART_SIZE
 from lib.runtime.config import Settings
-from lib.s3.bucket import Bucket, PartsChangedError, StoredObject, UploadGoneError
+from lib.s3.bucket import Bucket, StoredObject
+from lib.s3.refusals import PartsChangedError, UploadGoneError
 
 BUCKET, KEY = "bucket", "a key/with ü.pdf"
 ENV = {

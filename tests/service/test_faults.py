@@ -3,7 +3,7 @@
 import pytest
 
 from lib import wiring
-from lib.s3.bucket import PartsChangedError
+from lib.s3.refusals import PartsChangedError
 from lib.service import registration
 from tests.conftest import SECRET
 from tests.support.client import MIB, new_id, pdf, put_all

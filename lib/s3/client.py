@@ -1,0 +1,140 @@
+"""The client that asks S3: made once an instance, and its credentials."""
+
+import gc
+import threading
+import time
+from contextlib import suppress
+from contextvars import copy_context
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from lib.runtime import request_budget
+from lib.runtime.config import Settings
+from lib.s3.presign import Credentials
+from lib.s3.refusals import ask, unavailable
+from lib.s3.role import Role
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+    from types_boto3_s3 import S3Client
+
+# After which connections are not trusted: the instance may have been frozen, and one that died in silence
+# would be waited for.
+IDLE_SECONDS = 30.0
+
+
+class Client:
+    """Makes botocore's client when it is needed, and keeps its connections fresh; safe under threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._role = Role(settings) if settings.aws_role_arn else None
+        self._lock = threading.Lock()
+        self._made: S3Client | None = None
+        self._last_used = time.time()  # by the wall clock, because a frozen instance's others may stand still
+
+    def prepare(self) -> None:
+        """Make the client in a thread, while the caller asks the database: it is most of a cold start."""
+        if self._made is None:
+            context = copy_context()  # what the request knows, credentials may need
+            threading.Thread(target=context.run, args=[self._try_to_make], daemon=True).start()
+
+    def _try_to_make(self) -> None:
+        with suppress(Exception):  # the call that needs the client meets it too, and says so
+            self.s3()
+
+    def s3(self) -> "S3Client":
+        """Botocore's client."""
+        with self._lock:  # making a client is not thread-safe, using one is
+            self._made = self._made or self._make()
+            now = time.time()
+            if now - self._last_used > IDLE_SECONDS:
+                self._made.close()  # its idle connections; it makes new ones
+            self._last_used = now
+            return self._made
+
+    def credentials(self) -> Credentials:
+        """The credentials that sign, as they are now; raises `ApiError` `STORAGE_UNAVAILABLE`."""
+        if self._role:
+            return self._role.credentials()
+        found = ask(self._session.get_credentials)
+        if found is None:
+            raise unavailable()
+        frozen = ask(found.get_frozen_credentials)
+        expires_at = getattr(found, "_expiry_time", None)  # only credentials that botocore renews know it
+        return Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token, expires_at)
+
+    @cached_property
+    def _session(self) -> "Session":
+        # Imported here because it is most of a cold start, and not every function asks S3. And botocore
+        # rather than boto3, whose resources and transfers are a tenth more for nothing.
+        from botocore.session import Session
+
+        if self._role:
+            return self._role.botocore_session()
+        session = Session()
+        secret, token = self._settings.aws_secret_access_key, self._settings.aws_session_token
+        if self._settings.aws_access_key_id and secret:
+            session.set_credentials(
+                self._settings.aws_access_key_id,
+                secret.get_secret_value(),
+                token.get_secret_value() if token else None,
+            )
+        return session
+
+    def _make(self) -> "S3Client":
+        client = _make_client(self._session, self._settings)
+        client.meta.events.register("before-send.s3", self._before_each_attempt)
+        return client
+
+    def _before_each_attempt(self, **_: Any) -> None:
+        """Count a request to S3, and refuse it where its caller has waited for long enough."""
+        self._last_used = time.time()
+        budget = request_budget.current()
+        if budget.seconds_left() <= 0:
+            raise unavailable()
+        budget.count_s3_call()
+
+
+def _make_client(session: "Session", settings: Settings) -> "S3Client":
+    from botocore.config import Config
+
+    factory = session.get_component("response_parser_factory")
+    factory.set_parser_defaults(timestamp_parser=_moment)
+    client = session.create_client(
+        "s3",
+        region_name=settings.s3_region,
+        endpoint_url=settings.s3_endpoint_url,
+        config=Config(
+            signature_version="s3v4",
+            s3={
+                # "auto" would presign for the global endpoint, which outside us-east-1 redirects or refuses;
+                # buckets with a dot in their name are addressed by path all the same.
+                "addressing_style": "path" if settings.s3_endpoint_url else "virtual",
+                "us_east_1_regional_endpoint": "regional",
+            },
+            connect_timeout=3,
+            read_timeout=20,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            max_pool_connections=50,
+            # Else botocore asks for CRC32 on every upload, and clients had to send one with every part.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+    # All that is made by now lives as long as the instance. The garbage collector would go through it again
+    # and again while a long list of parts is read, and make 10,000 parts cost 16 times as much as 1,000.
+    gc.freeze()
+    return cast("S3Client", client)
+
+
+def _moment(value: Any) -> datetime:
+    """A time in an answer; botocore's own way to read it is three quarters of what a list of parts costs."""
+    from botocore.utils import parse_timestamp
+
+    try:
+        found = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return parse_timestamp(value)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

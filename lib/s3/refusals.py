@@ -1,0 +1,46 @@
+"""What S3 says when it does not do what it was asked, as the errors of this API."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from lib.domain.errors import ApiError, Reason
+
+T = TypeVar("T")
+
+
+class UploadGoneError(Exception):
+    """S3 has no such multipart upload (NoSuchUpload): never started, aborted, or completed."""
+
+
+class PartsChangedError(Exception):
+    """A part is not what it was when the parts were listed (InvalidPart and its kin)."""
+
+
+class NotFoundError(Exception):
+    """HTTP 404 on a HEAD, which has no body to say what is not found."""
+
+
+def ask(call: Callable[[], T]) -> T:
+    """Make a call, and translate what goes wrong; S3's own words stay in the error's cause, for the log."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    try:
+        return call()
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code")
+        if code == "NoSuchUpload":
+            raise UploadGoneError from error
+        if code in ("InvalidPart", "InvalidPartOrder", "EntityTooSmall"):
+            raise PartsChangedError from error
+        if code == "404":
+            raise NotFoundError from error
+        raise unavailable() from error
+    except (BotoCoreError, ResponseParserError, KeyError) as error:
+        # The last two: something between us and S3 answered 200 with words of its own.
+        raise unavailable() from error
+
+
+def unavailable() -> ApiError:
+    """The store does not answer: asking again may help."""
+    return ApiError(Reason.STORAGE_UNAVAILABLE)
