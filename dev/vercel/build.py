@@ -15,9 +15,9 @@ from dev.vercel import tools
 TREE = tools.HOME / "tree"
 OUTPUT = TREE / ".vercel" / "output"
 STAMP = tools.HOME / "built"
-# What the result depends on: an edit of anything else is no reason to build anew.
-SOURCES = ("api", "lib", "public", "vercel.json", "requirements.txt", ".python-version", "pyproject.toml",
-           "deploy/vercel_install.py", "dev/vercel/*.py")  # fmt: skip
+# What Vercel's build reads: it has these files here, and .vercelignore uploads them and no others.
+INPUTS = ("api", "lib", "public", "vercel.json", "requirements.txt", ".python-version", "pyproject.toml",
+          "deploy/vercel_install.py")  # fmt: skip
 PLANTED = "PLANTED_SECRET=must-stay-out-of-every-bundle\n"
 
 
@@ -48,7 +48,7 @@ def _fresh_tree() -> None:
         shutil.rmtree(kept, ignore_errors=True)
         (TREE / cache).rename(kept)
     shutil.rmtree(TREE, ignore_errors=True)
-    tools.copy_tree(TREE)
+    tools.copy_tree(TREE, INPUTS)
     if kept.exists():
         (TREE / cache).parent.mkdir(parents=True)
         kept.rename(TREE / cache)
@@ -58,7 +58,7 @@ def _fresh_tree() -> None:
 
 def _stamp() -> str:
     digest = hashlib.sha256(tools.CLI_VERSION.encode())
-    for pattern in SOURCES:
+    for pattern in (*INPUTS, "dev/vercel/*.py"):
         for path in sorted(tools.ROOT.glob(pattern)):
             for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
                 if file.is_file() and "__pycache__" not in file.parts:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from dev.processes import StackError
@@ -76,10 +77,13 @@ def cli_options() -> list[str]:
     return ["--global-config", str(HOME / "config")]
 
 
-def copy_tree(destination: Path) -> None:
-    """Copy what git would take, uncommitted edits included, to where the CLI may write as it likes."""
+def copy_tree(destination: Path, only: Sequence[str] = ()) -> None:
+    """Copy what git would take, uncommitted edits included, to where the CLI may write as it likes.
+
+    `only` names the folders and files to take.
+    """
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *only],
         cwd=ROOT, check=True, capture_output=True, text=True,
     )  # fmt: skip
     for name in filter(None, listed.stdout.split("\0")):
