@@ -112,7 +112,7 @@ bench: .venv/.bench ## Measure everything, and write docs/benchmarks.md (six min
 	@touch $@
 
 clean: ## Remove the environment and the local data
-	@# As root, the database may live outside of the checkout: see dev/stack.py
+	@# As root, the database may live outside of the checkout: see dev/postgres.py
 	@test ! -f .dev/state.json || \
 	  rm -rf "/var/tmp/upload-sessions-$$(sed -n 's/.*"marker": "\([0-9a-f]*\)".*/\1/p' .dev/state.json)"
 	rm -rf .venv .dev

@@ -1,1 +1,1 @@
-"""The database's migrations and seeds, and the commands that apply them."""
+"""Migrations and seeds, and the commands that apply them."""

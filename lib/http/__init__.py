@@ -1,1 +1,1 @@
-"""The HTTP edge: routes, requests, responses, callers; knows neither PostgreSQL nor S3."""
+"""The HTTP edge: routes, requests, responses, CORS and who calls."""

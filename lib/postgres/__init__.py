@@ -1,1 +1,1 @@
-"""All SQL, and the pool it runs on."""
+"""All SQL, and the connection pool it runs on."""

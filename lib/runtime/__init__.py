@@ -1,1 +1,1 @@
-"""Settings, logs, threads, and what belongs to one request: its id, its budget, its OIDC token."""
+"""Settings, logs, threads, and what belongs to one request: its id, time budget and OIDC token."""

@@ -1,1 +1,1 @@
-"""Everything that is said to S3: calls, presigned URLs, keyless credentials."""
+"""All calls to S3, presigned URLs, and keyless credentials."""

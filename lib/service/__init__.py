@@ -1,1 +1,1 @@
-"""The use cases, one method each; what they need is passed in."""
+"""The use cases, one method each. What they need is passed in."""

@@ -50,3 +50,10 @@ def test_links_lead_somewhere_and_commands_exist(document):
     targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for target in re.findall(r"(?:`|^\$ |= )make ([a-z0-9-]+)", text, re.MULTILINE):
         assert target in targets, f"make {target}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_that_are_named_exist(document):
+    places = r"(?:lib|api|db|dev|deploy|tests|public|examples|benchmarks)"
+    for name in re.findall(rf"`({places}/[\w./\[\]-]+\.\w+)`", document.read_text()):
+        assert (ROOT / name).exists(), name

@@ -1,4 +1,7 @@
-"""The layout of the house: which way imports point, and what is in which room."""
+"""The layout of the code: which way imports point, and what is in which package.
+
+`python -m tests.house.test_architecture` writes the table of packages into docs/architecture.md.
+"""
 
 import ast
 import json
@@ -10,8 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCES = sorted([*(ROOT / "lib").rglob("*.py"), *(ROOT / "api").rglob("*.py"), *(ROOT / "db").rglob("*.py")])
 
-# Who may import what of ours; the longest name that matches a module counts. This is the one place where it
-# stands: the table in docs/architecture.md is made from it.
+# Who may import what of ours; the longest name that matches a module counts. It is said here, nowhere else:
+# the table in docs/architecture.md is made from it.
 ALLOWED = {
     "api": {"lib.wiring", "lib.http", "lib.domain"},
     "lib.wiring": {"lib"},
@@ -31,8 +34,25 @@ OWNERS = {
     "aws_lambda_powertools": ("lib.runtime.log",),
 }  # fmt: skip
 
+API = "One file for each route: which route it serves, which use case runs, which status goes out"
+DOCUMENT = ROOT / "docs" / "architecture.md"
+START, END = "<!-- packages: made by tests/house/test_architecture.py -->\n", "<!-- end of packages -->\n"
+
 # S3's operations that take an object away, as botocore's methods and by their own names
 DELETES = r"(?i)delete_?(objects?|bucket)|put_?bucket_?lifecycle(_?configuration)?"
+
+
+def package_table():
+    """What is in each package, by its own docstring, and what it may import: for docs/architecture.md."""
+    rows = ["| Package | What is in it | May import |", "|---|---|---|"]
+    for package, allowed in ALLOWED.items():
+        path = ROOT / package.replace(".", "/")
+        source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        text = ast.get_docstring(ast.parse(source.read_text())) if source.exists() else API
+        listed = ", ".join(f"`{name}`" for name in sorted(allowed - {package})) or "nothing else of ours"
+        listed = "everything" if allowed == {"lib"} else listed
+        rows.append(f"| `{package.replace('.', '/')}` | {text.splitlines()[0].rstrip('.')} | {listed} |")
+    return "\n".join(rows) + "\n"
 
 
 def module_of(path):
@@ -63,6 +83,11 @@ def test_imports_point_one_way(path):
             assert within(imported, ALLOWED[room]), f"{module} imports {imported}"
         owners = OWNERS.get(imported.split(".")[0])
         assert owners is None or within(module, owners), f"{module} imports {imported}"
+
+
+def test_the_documents_table_of_packages_is_this_one():
+    """When it is not: `python -m tests.house.test_architecture`."""
+    assert START + package_table() + END in DOCUMENT.read_text()
 
 
 def test_every_handler_is_short():
@@ -111,7 +136,7 @@ def test_functions_import_only_what_requirements_txt_has():
 def test_modules_are_of_a_size_to_be_read():
     for path in (ROOT / "lib").rglob("*.py"):
         lines = len(path.read_text().splitlines())
-        assert lines <= 300, f"{module_of(path)} has {lines} lines: what wants a room of its own?"
+        assert lines <= 300, f"{module_of(path)} has {lines} lines: what wants a file of its own?"
 
 
 def test_nothing_of_ours_deletes_an_object():
@@ -124,3 +149,8 @@ def test_nothing_of_ours_deletes_an_object():
         }
         deleting = [name for name in names if isinstance(name, str) and re.fullmatch(DELETES, name)]
         assert not deleting, f"{module_of(path)} has {deleting}"
+
+
+if __name__ == "__main__":
+    before, _, rest = DOCUMENT.read_text().partition(START)
+    DOCUMENT.write_text(before + START + package_table() + END + rest.partition(END)[2])
