@@ -1,19 +1,19 @@
 """All calls to S3: the few that multipart uploads need."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from lib.domain.part_layout import StoredPart
 from lib.runtime.config import Settings
 from lib.s3.client import Client
 from lib.s3.presign import Credentials
-from lib.s3.refusals import NotFoundError, UploadGoneError, ask, unavailable
+from lib.s3.refusals import NonsenseError, NotFoundError, UploadGoneError, ask, unavailable
 
 if TYPE_CHECKING:
-    from types_boto3_s3.type_defs import HeadObjectOutputTypeDef
+    from types_boto3_s3.type_defs import HeadObjectOutputTypeDef, PartTypeDef
 
 ATTEMPT = "attempt"  # the name of the object's user metadata (x-amz-meta-…), which stores keep in lower case
 
@@ -30,9 +30,10 @@ class StoredObject:
 class Bucket:
     """The bucket. Every method may raise `ApiError` `STORAGE_UNAVAILABLE`; safe under threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, on_ready: Callable[[], None] = lambda: None) -> None:
+        """`on_ready` is called when the client has been made: most of what an instance ever makes."""
         self._settings = settings
-        self._client = Client(settings)
+        self._client = Client(settings, on_ready)
         self._url: str | None = None
 
     def prepare(self) -> None:
@@ -42,11 +43,15 @@ class Bucket:
     def create_upload(self, key: str, content_type: str, attempt: str | None = None) -> str:
         """Start a multipart upload and return its upload id; the object will bear the attempt."""
         metadata = {ATTEMPT: attempt} if attempt else {}
-        return ask(
-            lambda: self._client.s3().create_multipart_upload(
-                Bucket=self._bucket, Key=key, ContentType=content_type, Metadata=metadata
-            )["UploadId"]
+        upload_id = ask(
+            lambda: _field(
+                self._client.s3().create_multipart_upload(
+                    Bucket=self._bucket, Key=key, ContentType=content_type, Metadata=metadata
+                ),
+                "UploadId",
+            )
         )
+        return str(upload_id)
 
     def list_parts(self, key: str, upload_id: str) -> list[StoredPart]:
         """List all parts of an upload, page after page; some stores list every upload of one part number.
@@ -57,7 +62,7 @@ class Bucket:
 
         def read() -> list[StoredPart]:
             return [
-                StoredPart(part["PartNumber"], part["ETag"].strip('"'), part["Size"], part["LastModified"])
+                _listed(part)
                 for page in pages.paginate(Bucket=self._bucket, Key=key, UploadId=upload_id)
                 for part in page.get("Parts", ())
             ]
@@ -71,15 +76,16 @@ class Bucket:
         Raises `UploadGoneError` and `PartsChangedError`.
         """
         listed = [{"PartNumber": part.part_number, "ETag": f'"{part.etag}"'} for part in parts]
-        etag = ask(
-            lambda: self._client.s3().complete_multipart_upload(
-                Bucket=self._bucket,
-                Key=key,
-                UploadId=upload_id,
-                MultipartUpload={"Parts": listed},  # type: ignore[typeddict-item]
-            )["ETag"]
+        return ask(
+            lambda: _etag(
+                self._client.s3().complete_multipart_upload(
+                    Bucket=self._bucket,
+                    Key=key,
+                    UploadId=upload_id,
+                    MultipartUpload={"Parts": listed},  # type: ignore[typeddict-item]
+                )
+            )
         )
-        return etag.strip('"')
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         """Abort an upload and free its parts; one that is gone already is as good as aborted."""
@@ -137,4 +143,21 @@ class Bucket:
 
 def _stored(answer: "HeadObjectOutputTypeDef") -> StoredObject:
     metadata = {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
-    return StoredObject(answer["ETag"].strip('"'), answer["ContentLength"], metadata.get(ATTEMPT))
+    return StoredObject(_etag(answer), _field(answer, "ContentLength"), metadata.get(ATTEMPT))
+
+
+def _listed(part: "PartTypeDef") -> StoredPart:
+    return StoredPart(
+        _field(part, "PartNumber"), _etag(part), _field(part, "Size"), _field(part, "LastModified")
+    )
+
+
+def _etag(answer: Mapping[str, Any]) -> str:
+    return str(_field(answer, "ETag")).strip('"')
+
+
+def _field(answer: Mapping[str, Any], name: str) -> Any:
+    """What every answer of S3's has. A KeyError would be a fault of ours, which is no 503."""
+    if name not in answer:
+        raise NonsenseError(f"an answer without {name}")
+    return answer[name]

@@ -1,8 +1,8 @@
 """The client that asks S3: made once an instance, and its credentials."""
 
-import gc
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
 from datetime import UTC, datetime
@@ -27,8 +27,10 @@ IDLE_SECONDS = 30.0
 class Client:
     """Makes botocore's client when it is needed, and keeps its connections fresh; safe under threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, on_ready: Callable[[], None] = lambda: None) -> None:
+        """`on_ready` is called when the client has been made."""
         self._settings = settings
+        self._on_ready = on_ready
         self._role = Role(settings) if settings.aws_role_arn else None
         self._lock = threading.Lock()
         self._made: S3Client | None = None
@@ -86,6 +88,7 @@ class Client:
     def _make(self) -> "S3Client":
         client = _make_client(self._session, self._settings)
         client.meta.events.register("before-send.s3", self._before_each_attempt)
+        self._on_ready()
         return client
 
     def _before_each_attempt(self, **_: Any) -> None:
@@ -123,9 +126,6 @@ def _make_client(session: "Session", settings: Settings) -> "S3Client":
             response_checksum_validation="when_required",
         ),
     )
-    # All that is made by now lives as long as the instance. The garbage collector would go through it again
-    # and again while a long list of parts is read, and make 10,000 parts cost 16 times as much as 1,000.
-    gc.freeze()
     return cast("S3Client", client)
 
 

@@ -20,6 +20,10 @@ class NotFoundError(Exception):
     """HTTP 404 on a HEAD, which has no body to say what is not found."""
 
 
+class NonsenseError(Exception):
+    """Something between us and S3 answered 200 with words of its own."""
+
+
 def ask(call: Callable[[], T]) -> T:
     """Make a call, and translate what goes wrong; S3's own words stay in the error's cause, for the log."""
     from botocore.exceptions import BotoCoreError, ClientError
@@ -36,8 +40,7 @@ def ask(call: Callable[[], T]) -> T:
         if code == "404":
             raise NotFoundError from error
         raise unavailable() from error
-    except (BotoCoreError, ResponseParserError, KeyError) as error:
-        # The last two: something between us and S3 answered 200 with words of its own.
+    except (BotoCoreError, ResponseParserError, NonsenseError) as error:
         raise unavailable() from error
 
 

@@ -13,6 +13,7 @@ from lib.domain.part_layout import MIN_PART_SIZE
 from lib.runtime.config import Settings
 from lib.s3.bucket import Bucket, StoredObject
 from lib.s3.refusals import PartsChangedError, UploadGoneError
+from tests.support.http_server import Handler, HttpServer
 
 BUCKET, KEY = "bucket", "a key/with ü.pdf"
 ENV = {
@@ -123,3 +124,46 @@ def test_the_bucket_that_is_there(s3):
 def test_where_an_object_is_on_aws_itself(s3):
     url = "https://bucket.s3.eu-central-1.amazonaws.com/a%20key/with%20%C3%BC.pdf"
     assert s3.object_url(KEY) == url
+
+
+ASKS = {
+    "create": lambda s3: s3.create_upload(KEY, "application/pdf"),
+    "list": lambda s3: s3.list_parts(KEY, "an upload"),
+    "complete": lambda s3: s3.complete_upload(KEY, "an upload", []),
+    "abort": lambda s3: s3.abort_upload(KEY, "an upload"),
+    "head object": lambda s3: s3.head_object(KEY),
+    "head bucket": lambda s3: s3.head_bucket(),
+}
+
+
+@pytest.mark.parametrize(
+    ("ask", "fault"),
+    [*((ask, KeyError) for ask in ASKS.values()),
+     *((ASKS["create"], fault) for fault in (IndexError, TypeError, AttributeError, ValueError))],
+)  # fmt: skip
+def test_a_fault_of_ours_is_not_the_stores(s3, ask, fault):
+    def ours(**_):
+        raise fault("ours")
+
+    s3._client.s3().meta.events.register("before-call.s3", ours)
+    with pytest.raises(fault, match="ours"):
+        ask(s3)
+
+
+LISTED = b"<R><IsTruncated>false</IsTruncated><Part><PartNumber>1</PartNumber></Part></R>"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("create", b""), ("create", b"<html>hello</html>"), ("list", LISTED), ("complete", b""),
+     ("complete", b"<html>hello</html>"), ("head object", b"")],
+)  # fmt: skip
+def test_an_answer_without_what_it_must_have_is_the_stores(name, content):
+    class Nonsense(Handler):
+        def serve(self):
+            self.body()
+            self.answer(200, [("Content-Type", "application/xml")], content)
+
+    with HttpServer(Nonsense) as store, pytest.raises(ApiError) as caught:
+        ASKS[name](Bucket(Settings.from_env(ENV | {"S3_ENDPOINT_URL": store.url})))
+    assert caught.value.reason is Reason.STORAGE_UNAVAILABLE

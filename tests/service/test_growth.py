@@ -1,5 +1,6 @@
 """Nothing grows faster than its input: what grows with the tables, and with what is there already."""
 
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ from psycopg.types.json import Jsonb
 from lib.domain.part_layout import Layout, StoredPart, split_by_size
 from lib.postgres import files, registrations, selects, sessions
 from tests.support.client import MIB, new_id, pdf
+from tests.support.http_faults import FaultyProxy
 
 USERS, SESSIONS, PARTS = 500, 100_000, 200_000
 
@@ -123,3 +125,48 @@ def test_parts_of_the_wrong_size_take_no_longer_than_good_ones():
     wrong = seconds(lambda: split_by_size(listed, Layout(30_000, 3)), 5)
     assert split_by_size(listed, Layout(30_000, 3)) == ({}, list(range(1, 10_001)))
     assert wrong < 5 * good
+
+
+PART = (
+    "<Part><PartNumber>{}</PartNumber><LastModified>2026-01-25T12:00:00.000Z</LastModified>"
+    "<ETag>&quot;0123456789abcdef0123456789abcdef&quot;</ETag><Size>5242880</Size></Part>"
+)
+
+
+def list_of_parts(count):
+    """An answer to ListParts (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html)."""
+    parts = "".join(PART.format(number) for number in range(1, count + 1))
+    return f"<ListPartsResult><IsTruncated>false</IsTruncated>{parts}</ListPartsResult>".encode()
+
+
+def calls_of(work):
+    """How many functions this thread calls for it: what a busy machine does not change."""
+    count = 0
+
+    def profile(frame, event, arg):
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(profile)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_ten_thousand_parts_cost_at_most_ten_times_a_thousand(in_process, env):
+    calls = {}
+    with FaultyProxy(env["S3_ENDPOINT_URL"]) as store:
+        api = in_process(MAX_INSTRUCTION_MB="100000", S3_ENDPOINT_URL=store.url)
+        for count in (10, 1000, 10_000):
+            session = api.session()
+            file = api.register(session, pdf(size=count * 5 * MIB))["fileId"]
+            answer = list_of_parts(count)
+            store.fault = lambda method, path, answer=answer: answer if "uploadId" in path else None
+            assert (
+                api.parts(session, file)["missingPartNumbers"] == []
+            )  # they are news; from now on they are known
+            calls[count] = calls_of(lambda session=session, file=file: api.parts(session, file))
+    assert calls[1000] > 5 * calls[10]
+    assert calls[10_000] < 10 * calls[1000]
