@@ -28,8 +28,8 @@ def _check_presence(deployment: Deployment) -> Finding:
     except ClientError as error:
         return _absent(deployment, error)
     except BotoCoreError as error:
-        mend = f"Is S3_ENDPOINT_URL right? It is {settings.s3_endpoint_url or 'not set, so this is AWS'}."
-        return wrong("bucket", f"the store does not answer ({code_of(error)})", mend)
+        fix = f"Is S3_ENDPOINT_URL right? It is {settings.s3_endpoint_url or 'not set, so this is AWS'}."
+        return wrong("bucket", f"the store does not answer ({code_of(error)})", fix)
     region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", settings.s3_region)
     if region != settings.s3_region and not settings.s3_endpoint_url:
         return wrong(
@@ -61,7 +61,7 @@ def _absent(deployment: Deployment, error: ClientError) -> Finding:
 def _check_privacy(deployment: Deployment) -> Iterator[Finding]:
     yield _check_anonymous(deployment)
     block = ("public-access-block-configuration", deployment.document("public-access-block"))
-    mend = deployment.aws("put-public-access-block", block)
+    fix = deployment.aws("put-public-access-block", block)
     blocked = _read(
         lambda: deployment.client.get_public_access_block(Bucket=deployment.bucket)[
             "PublicAccessBlockConfiguration"
@@ -70,11 +70,11 @@ def _check_privacy(deployment: Deployment) -> Iterator[Finding]:
     if isinstance(blocked, dict):
         open_ways = sorted(way for way, value in block[1].items() if value and not blocked.get(way))
         if open_ways:
-            yield wrong("public access", f"not blocked: {', '.join(open_ways)}", mend)
+            yield wrong("public access", f"not blocked: {', '.join(open_ways)}", fix)
         else:
             yield ok("public access", "blocked")
     elif blocked == "NoSuchPublicAccessBlockConfiguration":
-        yield wrong("public access", "not blocked: a policy or an ACL could open the bucket", mend)
+        yield wrong("public access", "not blocked: a policy or an ACL could open the bucket", fix)
     else:
         yield _unread(deployment, "public access", blocked)
     yield _check_policy(deployment)
@@ -117,16 +117,16 @@ def _check_cors(deployment: Deployment) -> Finding:
     origins = sorted(deployment.settings.origins)
     if not origins:
         return ok("CORS", "not needed: ALLOWED_ORIGINS is empty")
-    mend = deployment.aws("put-bucket-cors", ("cors-configuration", deployment.document("cors")))
+    fix = deployment.aws("put-bucket-cors", ("cors-configuration", deployment.document("cors")))
     rules = _read(lambda: deployment.client.get_bucket_cors(Bucket=deployment.bucket)["CORSRules"])
     if rules == "NoSuchCORSConfiguration":
-        return wrong("CORS", "the bucket has no CORS rules: no browser can upload", mend)
+        return wrong("CORS", "the bucket has no CORS rules: no browser can upload", fix)
     if isinstance(rules, str):
         return _unread(deployment, "CORS", rules)
     wanted = deployment.document("cors")["CORSRules"][0]
     unserved = [origin for origin in origins if not any(_serves(rule, origin, wanted) for rule in rules)]
     if unserved:
-        return wrong("CORS", f"no rule lets PUT in and ETag out for {', '.join(unserved)}", mend)
+        return wrong("CORS", f"no rule lets PUT in and ETag out for {', '.join(unserved)}", fix)
     return ok("CORS", f"PUT with Content-Type in, ETag out, for {len(origins)} origins")
 
 
@@ -146,7 +146,7 @@ def _matches(pattern: str, text: str) -> bool:
 
 
 def _check_lifecycle(deployment: Deployment) -> Finding:
-    mend = deployment.aws(
+    fix = deployment.aws(
         "put-bucket-lifecycle-configuration", ("lifecycle-configuration", deployment.document("lifecycle"))
     )
     rules = _read(
@@ -163,9 +163,9 @@ def _check_lifecycle(deployment: Deployment) -> Finding:
         and not rule.get("Filter", {}).keys() - {"Prefix"}
     ]
     if not days:
-        return wrong("lifecycle", "uploads that nobody finishes stay, and cost money, for ever", mend)
+        return wrong("lifecycle", "uploads that nobody finishes stay, and cost money, for ever", fix)
     if min(days) * 24 * 60 < deployment.settings.session_ttl_minutes:
-        return wrong("lifecycle", f"after {min(days)} days uploads of open sessions are aborted", mend)
+        return wrong("lifecycle", f"after {min(days)} days uploads of open sessions are aborted", fix)
     return ok("lifecycle", f"incomplete uploads are aborted after {min(days)} days")
 
 

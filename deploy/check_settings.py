@@ -32,18 +32,18 @@ def check_authentication(deployment: Deployment) -> Iterator[Finding]:
 
 def _check_jwks(deployment: Deployment) -> Iterator[Finding]:
     url = deployment.settings.auth_jwks_url or ""
-    mend = "Set AUTH_JWKS_URL to the issuer's 'jwks_uri' (see its /.well-known/openid-configuration)."
+    fix = "Set AUTH_JWKS_URL to the issuer's 'jwks_uri' (see its /.well-known/openid-configuration)."
     try:
         keys = jwt.PyJWKSet.from_dict(deployment.http.get(url).raise_for_status().json()).keys
     except httpx.HTTPError as error:
-        yield wrong("authentication", f"AUTH_JWKS_URL does not answer ({type(error).__name__})", mend)
+        yield wrong("authentication", f"AUTH_JWKS_URL does not answer ({type(error).__name__})", fix)
         return
     except (jwt.PyJWTError, ValueError, AttributeError, TypeError):
-        yield wrong("authentication", "AUTH_JWKS_URL answers something that is no JWKS", mend)
+        yield wrong("authentication", "AUTH_JWKS_URL answers something that is no JWKS", fix)
         return
     signing = [key for key in keys if key.public_key_use in ("sig", None) and key.key_type != "oct"]
     if not signing:
-        yield wrong("authentication", "the JWKS has no public key that signs", mend)
+        yield wrong("authentication", "the JWKS has no public key that signs", fix)
         return
     yield ok("authentication", f"the JWKS has {len(signing)} signing key{'s' if len(signing) > 1 else ''}")
     yield _check_issuer(deployment)

@@ -54,8 +54,8 @@ def _check_parts(deployment: Deployment, key: str, upload_id: str) -> Iterator[F
         yield wrong("upload", f"the store does not take a part ({type(error).__name__})", "Try again.")
         return
     if answer.status_code != 200 or "ETag" not in answer.headers:
-        mend = deployment.iam_policy()
-        yield wrong("upload", f"a presigned part is refused: {answer.status_code} {_s3_code(answer)}", mend)
+        fix = deployment.iam_policy()
+        yield wrong("upload", f"a presigned part is refused: {answer.status_code} {_s3_code(answer)}", fix)
     else:
         yield ok("upload", "a presigned part of the signed length is taken, and has an ETag")
     if longer.status_code == 200:
@@ -65,9 +65,9 @@ def _check_parts(deployment: Deployment, key: str, upload_id: str) -> Iterator[F
     else:
         yield ok("signed length", f"another length is refused ({longer.status_code})")
     if unserved:
-        mend = deployment.aws("put-bucket-cors", ("cors-configuration", deployment.document("cors")))
+        fix = deployment.aws("put-bucket-cors", ("cors-configuration", deployment.document("cors")))
         text = f"a browser cannot upload, or cannot read ETag, from {', '.join(unserved)}"
-        yield wrong("browsers", text, mend)
+        yield wrong("browsers", text, fix)
     elif origins:
         yield ok("browsers", f"preflight, PUT and ETag work from {len(origins)} origins")
     yield _check_list(deployment, key, upload_id)
@@ -134,8 +134,8 @@ def _check_abort(deployment: Deployment, key: str, upload_id: str) -> Finding:
         return ok("abort", "the upload of this check is gone again")
     except ApiError:
         pass
-    mend = f"{deployment.iam_policy()}\nThen: aws s3api abort-multipart-upload --key {key} …"
-    return wrong("abort", "an upload cannot be aborted (s3:AbortMultipartUpload)", mend)
+    fix = f"{deployment.iam_policy()}\nThen: aws s3api abort-multipart-upload --key {key} …"
+    return wrong("abort", "an upload cannot be aborted (s3:AbortMultipartUpload)", fix)
 
 
 def _check_absent_key(deployment: Deployment) -> Finding:
@@ -166,7 +166,7 @@ def _check_reach(deployment: Deployment) -> Iterator[Finding]:
 
 def check_clocks(deployment: Deployment) -> Iterator[Finding]:
     """This machine's clock, the store's and the database's: signatures and expiry hang on them."""
-    mend = "Set the clock: timedatectl set-ntp true"
+    fix = "Set the clock: timedatectl set-ntp true"
     try:
         before = time.time()
         answer = deployment.http.get(deployment.s3.bucket_url)
@@ -176,7 +176,7 @@ def check_clocks(deployment: Deployment) -> Iterator[Finding]:
         yield warning("clock", f"the store does not tell the time ({type(error).__name__})")
         return
     if abs(store) > CLOCKS_MAY_DIFFER:
-        yield wrong("clock", f"the store's is {store:+.0f} s from this machine's", mend)
+        yield wrong("clock", f"the store's is {store:+.0f} s from this machine's", fix)
     else:
         yield ok("clock", f"the store's is within {abs(store) + 0.5:.0f} s of this machine's")
     try:

@@ -76,7 +76,7 @@ class Deployment:
         return document(name, {key: str(getattr(self.settings, key.lower())) for key in names})
 
     def aws(self, call: str, put: tuple[str, object] | None = None) -> str:
-        """A command that mends the bucket."""
+        """A command that fixes the bucket."""
         return aws(f"{call} --bucket {self.bucket}", self.settings.s3_endpoint_url, document=put)
 
     def iam_policy(self) -> str:

@@ -1,4 +1,4 @@
-"""Checks a deployment's own settings, and says for each what is wrong and what mends it: `make doctor`."""
+"""Checks a deployment's own settings, and says for each what is wrong and what fixes it: `make doctor`."""
 
 import logging
 import os

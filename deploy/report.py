@@ -12,12 +12,12 @@ COLOURS = {"ok": "32", "warning": "33", "wrong": "31"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check's outcome; `mend` is what to do about it: a command, a document or a sentence."""
+    """One check's outcome; `fix` is what to do about it: a command, a document or a sentence."""
 
     check: str
     status: Status
     text: str
-    mend: str | None = None
+    fix: str | None = None
 
 
 def ok(check: str, text: str) -> Finding:
@@ -25,25 +25,25 @@ def ok(check: str, text: str) -> Finding:
     return Finding(check, "ok", text)
 
 
-def warning(check: str, text: str, mend: str | None = None) -> Finding:
+def warning(check: str, text: str, fix: str | None = None) -> Finding:
     """Somebody may want to look into it; the deployment works."""
-    return Finding(check, "warning", text, mend)
+    return Finding(check, "warning", text, fix)
 
 
-def wrong(check: str, text: str, mend: str) -> Finding:
+def wrong(check: str, text: str, fix: str) -> Finding:
     """The deployment does not work, or not safely."""
-    return Finding(check, "wrong", text, mend)
+    return Finding(check, "wrong", text, fix)
 
 
 def lines(findings: Iterable[Finding], *, colour: bool) -> Iterator[str]:
-    """One line a finding, and what mends it below."""
+    """One line a finding, and what fixes it below."""
     for finding in findings:
         word = f"{finding.status:<8}"
         if colour:
             word = f"\033[{COLOURS[finding.status]}m{word}\033[0m"
         yield f"{word} {finding.check:<15} {finding.text}"
-        if finding.mend:
-            yield from (f"{'':9}{line}" for line in finding.mend.splitlines())
+        if finding.fix:
+            yield from (f"{'':9}{line}" for line in finding.fix.splitlines())
 
 
 def aws(call: str, endpoint_url: str | None, *, document: tuple[str, object] | None = None) -> str:

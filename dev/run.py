@@ -124,7 +124,7 @@ def _watch(server: Server, stack: Stack | None) -> None:
                     f"The API was killed by {signal.Signals(-code).name}. Everything is stopped."
                 )
             told = True
-            print("The API does not start: mend it, and it comes back.", file=sys.stderr, flush=True)
+            print("The API does not start: fix it, and it comes back.", file=sys.stderr, flush=True)
 
 
 def _serve(port: int, stack: Stack | None) -> None:
@@ -172,7 +172,7 @@ def _run() -> None:
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
-    for number in STOP_SIGNALS:  # whoever is impatient must not interrupt the stopping itself
+    for number in STOP_SIGNALS:  # an impatient user must not interrupt the stopping itself
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 

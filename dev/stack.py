@@ -134,7 +134,7 @@ class Stack:
         new = self.folder / "state.json.new"
         new.touch(mode=0o600)
         new.write_text(json.dumps(self._state))
-        new.replace(self.folder / "state.json")  # at once: whoever is killed here leaves the old one
+        new.replace(self.folder / "state.json")  # at once: a process killed here leaves the old one
 
     def _choose_ports(self) -> None:
         """The ports of the last run where they are free, so that what was pasted then still works."""

@@ -22,7 +22,7 @@ OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value
 
 
 class SettingsError(Exception):
-    """A setting is missing or senseless; the text names the variables and what they may be, never a value."""
+    """A setting is missing or invalid. The text names the variables and what they may be, never a value."""
 
 
 class Settings(BaseModel):

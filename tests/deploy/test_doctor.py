@@ -59,9 +59,9 @@ def found(env):
 
 
 def wrong(env):
-    """The checks that are wrong, with what each says and how to mend it."""
+    """The checks that are wrong, with what each says and how to fix it."""
     return {
-        name: f"{finding.text}\n{finding.mend}"
+        name: f"{finding.text}\n{finding.fix}"
         for name, finding in found(env).items()
         if finding.status == "wrong"
     }
@@ -189,7 +189,7 @@ def test_a_database_elsewhere_wants_tls(healthy):
 def test_no_credentials(healthy):
     env = healthy | {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
     findings = found(env)
-    assert "AWS_ROLE_ARN" in findings["credentials"].mend
+    assert "AWS_ROLE_ARN" in findings["credentials"].fix
     assert (findings["bucket"].status, findings["upload"].status) == ("warning", "warning")
     assert "not checked" in findings["bucket"].text
 

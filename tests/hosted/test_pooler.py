@@ -113,7 +113,7 @@ def nobody_holds_one(console):
 
 
 def test_nothing_of_a_session_stays_on_a_server_connection(servers, hosted_database):
-    """Prepared statements, settings and locks would reach whoever gets the connection next."""
+    """Prepared statements, settings and locks would reach the next user of the connection."""
     with httpx.Client(base_url=servers[0].url, timeout=60) as http:
         whole_story(http)
     with hosted_database.admin() as console:

@@ -47,7 +47,7 @@ def test_a_role_that_does_not_trust_the_project(findings, issuer):
     found = findings(VERCEL_OIDC_TOKEN=token)["credentials"]
     assert found.status == "wrong"
     assert "AccessDenied" in found.text
-    command, _, policy = found.mend.partition("--policy-document ")
+    command, _, policy = found.fix.partition("--policy-document ")
     assert "aws iam update-assume-role-policy --role-name uploads" in command
     [statement] = json.loads(policy.strip("'"))["Statement"]
     assert (
@@ -59,12 +59,12 @@ def test_a_role_that_does_not_trust_the_project(findings, issuer):
 
 def test_no_token(findings):
     found = findings(VERCEL_OIDC_TOKEN="")["credentials"]
-    assert (found.status, "vercel env pull" in found.mend) == ("wrong", True)
+    assert (found.status, "vercel env pull" in found.fix) == ("wrong", True)
 
 
 def test_a_stage_that_the_policy_does_not_name(findings):
     found = findings(STAGE="another")["upload"]
-    assert (found.status, "STAGE=another python -m deploy.documents iam-policy" in found.mend) == (
+    assert (found.status, "STAGE=another python -m deploy.documents iam-policy" in found.fix) == (
         "wrong",
         True,
     )
@@ -75,4 +75,4 @@ def test_a_policy_that_lacks_an_action(findings):
     assert found["credentials"].status == "ok"
     assert found["missing object"].status == "wrong"
     assert "not 404" in found["missing object"].text
-    assert "s3:ListBucket" in found["missing object"].mend
+    assert "s3:ListBucket" in found["missing object"].fix

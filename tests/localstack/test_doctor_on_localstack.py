@@ -46,7 +46,7 @@ def test_public_access_that_is_not_blocked(findings, s3, missing):
         s3.delete_public_access_block(Bucket="uploads")
     found = findings()
     assert of_status(found, "wrong") == {"public access"}
-    assert "put-public-access-block --bucket uploads" in found["public access"].mend
+    assert "put-public-access-block --bucket uploads" in found["public access"].fix
 
 
 def test_a_bucket_that_anybody_reads(findings, localstack):
@@ -65,4 +65,4 @@ def test_no_cors_and_no_lifecycle(findings, s3):
 def test_no_bucket(findings):
     found = findings(MOC_BUCKET="no-such-bucket", S3_REGION="eu-central-1")
     assert of_status(found, "wrong") == {"bucket"}
-    assert "LocationConstraint=eu-central-1" in found["bucket"].mend
+    assert "LocationConstraint=eu-central-1" in found["bucket"].fix

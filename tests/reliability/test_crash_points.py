@@ -118,7 +118,7 @@ def calls_in_the_services():
     calls = set()
     for path in Path(service.__file__).parent.glob("*.py"):
         if path.name == "health.py":
-            continue  # it changes nothing: after it there is nothing to be mended
+            continue  # it changes nothing: after it there is nothing to be repaired
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and not isinstance(getattr(Bucket, node.attr, None), property):
                 owner = ast.unparse(node.value).removeprefix("self.").lstrip("_")

@@ -181,7 +181,7 @@ def test_a_hostile_origin_is_not_let_in_beside_one_that_is(in_process, method):
 
 
 @pytest.mark.parametrize("length", ["\u00b2", "-1", "1e3", "9" * 5000, " 2", "2, 2", "0x2", "\u0663"])
-def test_a_senseless_content_length_is_no_500(api, length):
+def test_an_invalid_content_length_is_no_500(api, length):
     token = {"HTTP_AUTHORIZATION": f"Bearer {api.token}", "CONTENT_LENGTH": length}
     status, content = endpoint(token, b"{}")
     assert status in (201, 400), content

@@ -103,7 +103,7 @@ def test_part_10001(upload, store):
 
 
 def signed(env, upload, access_key, expires_in):
-    """A URL that is right in itself, whoever signed it and for however long."""
+    """A well-formed URL, with any signer and any lifetime."""
     [url] = presign_upload_parts(
         credentials=Credentials(access_key, env["AWS_SECRET_ACCESS_KEY"]),
         region=env["S3_REGION"],

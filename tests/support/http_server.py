@@ -25,7 +25,7 @@ class HttpServer:
         self.stop()
 
     def stop(self):
-        """Close the port; whoever asks then is refused."""
+        """Close the port: later callers are refused."""
         self._server.shutdown()
         self._server.server_close()
 

@@ -54,7 +54,7 @@ class LocalStack:
     def env(self):
         """The environment in which the API, or boto3, uses it."""
         return {
-            "AWS_ACCESS_KEY_ID": "test",  # LocalStack signs with this pair, whoever calls
+            "AWS_ACCESS_KEY_ID": "test",  # LocalStack signs with this pair for every caller
             "AWS_SECRET_ACCESS_KEY": "test",
             "S3_ENDPOINT_URL": self.endpoint,
             "S3_REGION": "us-east-1",
