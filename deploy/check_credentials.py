@@ -18,22 +18,23 @@ def check_credentials(deployment: Deployment) -> Iterator[Finding]:
     settings = deployment.settings
     if settings.aws_role_arn:
         yield _check_role(settings)
-        if settings.aws_access_key_id:
-            yield warning(
-                "keys",
-                "AWS_ACCESS_KEY_ID is set beside AWS_ROLE_ARN, and not used",
-                "vercel env rm AWS_ACCESS_KEY_ID; vercel env rm AWS_SECRET_ACCESS_KEY",
-            )
-    elif not (settings.aws_access_key_id and settings.aws_secret_access_key):
+        for kind in ("AWS", "S3"):
+            if getattr(settings, f"{kind.lower()}_access_key_id"):
+                yield warning(
+                    "keys",
+                    f"{kind}_ACCESS_KEY_ID is set beside AWS_ROLE_ARN, and not used",
+                    f"vercel env rm {kind}_ACCESS_KEY_ID; vercel env rm {kind}_SECRET_ACCESS_KEY",
+                )
+    elif not settings.keys:
         yield wrong(
             "credentials",
-            "neither AWS_ROLE_ARN nor AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY is set",
+            "neither AWS_ROLE_ARN nor S3_ACCESS_KEY_ID with S3_SECRET_ACCESS_KEY (or AWS's names) is set",
             "Keyless: vercel env add AWS_ROLE_ARN production   (docs/deploy.md, The role)",
         )
-    elif settings.aws_session_token:
+    elif settings.keys.session_token:
         yield warning(
             "credentials",
-            "AWS_SESSION_TOKEN makes these temporary keys: they end within hours, and nothing renews them",
+            "temporary keys (a session token is set): they end within hours, and nothing renews them",
             "Use a role (AWS_ROLE_ARN), or a user's own keys.",
         )
     else:

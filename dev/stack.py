@@ -78,6 +78,9 @@ class Stack:
             "AWS_ACCESS_KEY_ID": self._state["access_key"],
             "AWS_SECRET_ACCESS_KEY": self._state["secret_key"],
             "AWS_SESSION_TOKEN": "",  # one in the caller's own environment belongs to other keys
+            "S3_ACCESS_KEY_ID": "",  # and these would win
+            "S3_SECRET_ACCESS_KEY": "",
+            "S3_SESSION_TOKEN": "",
             "S3_REGION": "us-east-1",
             "MOC_BUCKET": BUCKET,
         }

@@ -70,7 +70,7 @@ class Instance:
         listener.listen(1)
         module = self._config["handler"].rpartition(".")[0]
         env = {name: os.environ[name] for name in FROM_US if name in os.environ}
-        env |= {"HOME": str(self._home), "VERCEL": "1", "VERCEL_REGION": "dev1"}
+        env |= {"HOME": str(self._home), "VERCEL": "1", "VERCEL_ENV": "development", "VERCEL_REGION": "dev1"}
         env |= {**self._own_env, **self._config.get("environment", {})}
         env["VERCEL_IPC_PATH"] = str(self._home / "ipc")
         command = [str(tools.python()), "-c", f"import {module}"]

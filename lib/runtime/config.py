@@ -1,7 +1,7 @@
 """The settings, read from the environment and checked once."""
 
 from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import (
     BaseModel,
@@ -25,6 +25,14 @@ class SettingsError(Exception):
     """A setting is missing or invalid. The text names the variables and what they may be, never a value."""
 
 
+class Keys(NamedTuple):
+    """A pair of keys, and the token that belongs to it if the pair is temporary."""
+
+    access_key_id: str
+    secret_access_key: SecretStr
+    session_token: SecretStr | None
+
+
 class Settings(BaseModel):
     """One field for each variable of the environment: the variable's name, in lower case."""
 
@@ -36,6 +44,10 @@ class Settings(BaseModel):
     aws_access_key_id: Optional = None
     aws_secret_access_key: OptionalSecret = None
     aws_session_token: OptionalSecret = None
+    # In their place, as a whole: `vercel dev` refuses AWS's names, and Vercel may set some of them itself.
+    s3_access_key_id: Optional = None
+    s3_secret_access_key: OptionalSecret = None
+    s3_session_token: OptionalSecret = None
     # In place of keys: the role that Vercel's OIDC token is exchanged for.
     aws_role_arn: Optional = Field(default=None, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/\S+$")
     aws_endpoint_url_sts: Optional = Field(default=None, pattern=URL)
@@ -67,6 +79,7 @@ class Settings(BaseModel):
 
     allowed_origins: str = ""
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
+    vercel: str = ""
     vercel_env: str = ""
 
     @classmethod
@@ -110,10 +123,28 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _keys_come_in_pairs(self) -> Self:
+        own = [self.s3_access_key_id, self.s3_secret_access_key]
+        if any([*own, self.s3_session_token]) and not all(own):
+            raise ValueError(
+                "S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY: both must be set, or neither, nor S3_SESSION_TOKEN"
+            )
         alone = (self.aws_access_key_id is None) != (self.aws_secret_access_key is None)
-        if alone and not self.aws_role_arn:  # beside which keys are not used
+        if alone and not (all(own) or self.aws_role_arn):  # beside which they are not used
             raise ValueError("AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY: both must be set, or neither")
         return self
+
+    @property
+    def keys(self) -> Keys | None:
+        """The keys that sign if there is no role, always one whole set."""
+        if self.s3_access_key_id and self.s3_secret_access_key:
+            return Keys(self.s3_access_key_id, self.s3_secret_access_key, self.s3_session_token)
+        if not (self.aws_access_key_id and self.aws_secret_access_key):
+            return None
+        # On Vercel a token may be the platform's own. Those of AWS's keys that have one begin with ASIA:
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+        foreign = self.vercel and not self.aws_access_key_id.startswith("ASIA")
+        token = None if foreign else self.aws_session_token
+        return Keys(self.aws_access_key_id, self.aws_secret_access_key, token)
 
     @property
     def part_size_bytes(self) -> int:

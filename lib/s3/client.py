@@ -76,11 +76,12 @@ class Client:
         if self._role:
             return self._role.botocore_session()
         session = Session()
-        secret, token = self._settings.aws_secret_access_key, self._settings.aws_session_token
-        if self._settings.aws_access_key_id and secret:
+        keys = self._settings.keys
+        if keys:
+            token = keys.session_token
             session.set_credentials(
-                self._settings.aws_access_key_id,
-                secret.get_secret_value(),
+                keys.access_key_id,
+                keys.secret_access_key.get_secret_value(),
                 token.get_secret_value() if token else None,
             )
         return session

@@ -39,7 +39,8 @@ def test_the_region_is_the_buckets_own_before_the_functions():
      ("S3_ENDPOINT_URL", "localhost:9000"), ("AUTH_BYPASS", "perhaps"), ("LOG_LEVEL", "LOUD"),
      ("AUTH_JWT_SECRET", "short"), ("AUTH_JWKS_URL", "https://both/are/set"), ("S3_REGION", "eu west 1"),
      ("MOC_BUCKET", "My Bucket!"), ("MOC_BUCKET", "ab"), ("S3_ENDPOINT_URL", "http://"),
-     ("AWS_ACCESS_KEY_ID", "alone"), ("AWS_SECRET_ACCESS_KEY", "alone")],
+     ("AWS_ACCESS_KEY_ID", "alone"), ("AWS_SECRET_ACCESS_KEY", "alone"),
+     ("S3_ACCESS_KEY_ID", "alone"), ("S3_SECRET_ACCESS_KEY", "alone"), ("S3_SESSION_TOKEN", "alone")],
 )  # fmt: skip
 def test_a_senseless_value_is_named_and_not_shown(name, value):
     text = problem(GOOD | {name: value})
@@ -76,10 +77,55 @@ def test_a_jwks_needs_its_issuer():
     assert Settings.from_env(env | {"AUTH_ISSUER": "https://a"})
 
 
+AWS = {"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": "aws-hush", "AWS_SESSION_TOKEN": "aws-token"}
+S3 = {"S3_ACCESS_KEY_ID": "own", "S3_SECRET_ACCESS_KEY": "own-hush"}
+DEPLOYED = {"VERCEL": "1"}
+
+
+def keys_of(env):
+    """The keys that sign, as plain text."""
+    keys = Settings.from_env(GOOD | env).keys
+    return keys and tuple(
+        part if part is None or isinstance(part, str) else part.get_secret_value() for part in keys
+    )
+
+
+@pytest.mark.parametrize(
+    ("env", "keys"),
+    [
+        ({}, None),
+        (AWS, ("AKIA1", "aws-hush", "aws-token")),
+        (S3, ("own", "own-hush", None)),
+        (S3 | {"S3_SESSION_TOKEN": "own-token"}, ("own", "own-hush", "own-token")),
+        (S3 | {"S3_SESSION_TOKEN": " "}, ("own", "own-hush", None)),
+        (S3 | {"AWS_ACCESS_KEY_ID": "AKIA1"}, ("own", "own-hush", None)),
+        (AWS | S3, ("own", "own-hush", None)),  # never with a token of another set
+        (AWS | {"S3_ACCESS_KEY_ID": "", "S3_SECRET_ACCESS_KEY": ""}, ("AKIA1", "aws-hush", "aws-token")),
+        ({"AWS_SESSION_TOKEN": "vercels"} | S3 | DEPLOYED, ("own", "own-hush", None)),
+        (S3 | {"S3_SESSION_TOKEN": "own-token"} | DEPLOYED, ("own", "own-hush", "own-token")),
+        (AWS | DEPLOYED, ("AKIA1", "aws-hush", None)),  # a user's own keys have no token: it is Vercel's
+        (AWS | {"AWS_ACCESS_KEY_ID": "0123456789abcdef"} | DEPLOYED, ("0123456789abcdef", "aws-hush", None)),
+        (AWS | {"AWS_ACCESS_KEY_ID": "ASIA1"} | DEPLOYED, ("ASIA1", "aws-hush", "aws-token")),
+        ({"AWS_SESSION_TOKEN": "vercels"} | DEPLOYED, None),
+    ],
+)  # fmt: skip
+def test_one_whole_set_of_keys_signs(env, keys):
+    assert keys_of(env) == keys
+
+
+@pytest.mark.parametrize("missing", ["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"])
+@pytest.mark.parametrize("others", [{}, AWS, {"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/r"}])
+def test_half_a_set_is_not_filled_up_from_another(missing, others):
+    half = {name: value for name, value in S3.items() if name != missing}
+    assert "S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY: both must be set" in problem(GOOD | others | half)
+
+
 def test_secrets_are_not_in_the_settings_repr():
-    keys = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "hush", "AWS_SESSION_TOKEN": "hush"}
-    shown = repr(Settings.from_env(GOOD | keys))
-    assert "hush" not in shown
+    settings = Settings.from_env(GOOD | AWS | S3 | {"S3_SESSION_TOKEN": "hush"})
+    for shown in (repr(settings), repr(settings.keys)):
+        assert "hush" not in shown
+        assert "token'" not in shown
+    shown = repr(settings)
     assert "secret@h" not in shown
 
 
