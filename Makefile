@@ -69,7 +69,7 @@ test-oidc: $(STAMP) ## Keyless production on LocalStack's STS (make test has it 
 	$(PY) -m pytest --store=localstack tests/localstack
 
 test-pgbouncer: $(STAMP) ## The scenarios on PostgreSQL 15 behind PgBouncer (apt-get install postgresql-15 pgbouncer)
-	$(PY) -m pytest --database=pgbouncer tests/scenarios tests/hosted
+	$(PY) -m pytest --database=pgbouncer tests/scenarios tests/hosted tests/postgres/test_limits.py
 
 test-browser: .venv/.browser ## The upload page in Chromium (CHROMIUM=…), with pictures in .dev/screenshots
 	@test -n "$(CHROMIUM_FOUND)" || { \

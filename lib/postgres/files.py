@@ -84,7 +84,7 @@ class FileStore:
         ids = {"session_id": session_id, "user_id": user_id, "file_id": file_id}
 
         def work(connection: Connection) -> tuple[SessionRow | None, DictRow | None, list[PartRow]]:
-            with connection.pipeline():
+            with transaction(connection):
                 session = session_cursor(connection).execute(SELECT_SESSION, ids)
                 file = connection.execute(SELECT_FILES + "AND f.id = %(file_id)s", ids)
                 parts = connection.cursor(row_factory=class_row(PartRow))

@@ -92,7 +92,7 @@ class SessionStore:
         ids = {"session_id": session_id, "user_id": user_id}
 
         def work(connection: Connection) -> tuple[SessionRow | None, list[DictRow], list[DictRow]]:
-            with connection.pipeline():
+            with transaction(connection):
                 session = session_cursor(connection).execute(SELECT_SESSION, ids)
                 files = connection.execute(SELECT_FILES + "ORDER BY f.registered", ids)
                 counts = connection.execute(COUNT_PARTS, ids)

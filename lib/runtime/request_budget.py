@@ -8,6 +8,33 @@ from dataclasses import dataclass, field
 SECONDS = 30.0  # after which a request starts no further call to S3
 
 
+class Stopwatch:
+    """How long anybody waited; two who wait at once wait once. A context manager for one wait."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._since = 0.0
+        self._seconds = 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._waiting == 0:
+                self._since = time.monotonic()
+            self._waiting += 1
+
+    def __exit__(self, *exc: object) -> None:
+        with self._lock:
+            self._waiting -= 1
+            if self._waiting == 0:
+                self._seconds += time.monotonic() - self._since
+
+    def seconds(self) -> float:
+        """All waits until now, those that are not over included."""
+        with self._lock:
+            return self._seconds + (time.monotonic() - self._since if self._waiting else 0.0)
+
+
 @dataclass(slots=True)
 class Budget:
     """One request's budget, shared by the threads that work for it."""
@@ -15,6 +42,7 @@ class Budget:
     deadline: float = field(default_factory=lambda: time.monotonic() + SECONDS)
     sql_round_trips: int = 0
     s3_calls: int = 0  # each attempt is one
+    database_waits: Stopwatch = field(default_factory=Stopwatch)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count_sql_round_trip(self) -> None:

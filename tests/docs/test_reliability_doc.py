@@ -4,19 +4,14 @@ import re
 from pathlib import Path
 
 from lib.http.tokens import KeySet
-from lib.postgres.database import (
-    ATTEMPTS,
-    CHECK_SECONDS,
-    IDLE_CHECK_SECONDS,
-    MAX_WAIT_SECONDS,
-    SET_TIMEOUTS,
-    Database,
-)
+from lib.postgres.connection import IDLE_SECONDS as IDLE_TRANSACTION_SECONDS
+from lib.postgres.database import ATTEMPTS, IDLE_CHECK_SECONDS, PATIENCE_SECONDS, Database
 from lib.runtime import request_budget
 from lib.runtime.config import Settings
 from lib.s3.bucket import Bucket
 from lib.s3.client import IDLE_SECONDS
 from lib.s3.role import Role
+from tests.postgres.test_limits import CHECK, LOCK, LONGEST_UNDER_A_LOCK, STATEMENTS
 from tests.reliability.test_dependencies import (
     LONGEST_REQUEST,
     LONGEST_WITHOUT_DATABASE,
@@ -51,19 +46,14 @@ def test_it_has_the_numbers_of_the_code():
     database = Database(GOOD["DATABASE_URL"], max_size=1)
     database.close()
     assert database._pool.timeout == database._pool.kwargs["connect_timeout"]
-    of_postgresql = dict(re.findall(r"'(\w+)', '(\d+)s'", SET_TIMEOUTS))
-    lock, statement, idle = (
-        of_postgresql[name]
-        for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
-    )
     settings = Settings.from_env(GOOD)
     table = TEXT.partition("## Time")[2].partition("##")[0]
     numbers = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("| ")][1:]
     assert [value.strip() for _, value in numbers] == [
         f"{database._pool.timeout:.0f} s each",
-        f"{MAX_WAIT_SECONDS:.0f} s",
-        f"{lock} s; {statement} s; {idle} s",
-        f"{CHECK_SECONDS:.0f} s",
+        f"{PATIENCE_SECONDS:.0f} s",
+        f"{LOCK} s; {STATEMENTS} s; {IDLE_TRANSACTION_SECONDS:.0f} s",
+        f"{CHECK} s",
         limits_of(Bucket(settings)._client.s3()),
         f"{request_budget.SECONDS:.0f} s",
         limits_of(Role(settings)._sts()),
@@ -77,4 +67,5 @@ def test_it_has_the_numbers_of_the_code():
 def test_it_has_the_numbers_of_the_tests():
     assert f"takes longer than {LONGEST_REQUEST} seconds" in TEXT
     assert f"a store that never answers, every route answers within {LONGEST_WITHOUT_STORE} s" in TEXT
-    assert f"a database that never answers, within {LONGEST_WITHOUT_DATABASE} s" in TEXT
+    assert LONGEST_WITHOUT_DATABASE == LONGEST_UNDER_A_LOCK
+    assert f"holds a lock and never releases it, within {LONGEST_UNDER_A_LOCK} s" in TEXT
