@@ -81,7 +81,7 @@ class Reason(Enum):
 class ApiError(Exception):
     """A failure that its client may see whole: as a response's body, or as the `error` of one batch item.
 
-    `retry_after`, in seconds, overrides that of the reason.
+    `retry_after`, in seconds, overrides that of the reason. `logged` goes into the request's log line only.
     """
 
     def __init__(
@@ -92,11 +92,13 @@ class ApiError(Exception):
         details: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
         retry_after: int | None = None,
+        logged: dict[str, str] | None = None,
     ) -> None:
         super().__init__(f"{reason.name}: {message or reason.message}")
         self.reason = reason
         self.message = message or reason.message
         self.details = details
+        self.logged = logged or {}
         seconds = retry_after or reason.retry_after
         self.headers = ({"Retry-After": str(seconds)} if seconds else {}) | (headers or {})
 

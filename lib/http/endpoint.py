@@ -256,5 +256,5 @@ def _failure(error: Exception, request_id: str, line: dict[str, Any]) -> Respons
         log.refused("failure", error)
     if not isinstance(error, ApiError):
         error = ApiError(Reason.INTERNAL_ERROR)
-    line["reason"] = error.reason.name
+    line |= {"reason": error.reason.name, **error.logged}
     return Response(error.status, {"error": error.as_object(), "requestId": request_id}, error.headers)

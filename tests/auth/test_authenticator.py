@@ -6,8 +6,9 @@ import jwt
 import pytest
 
 from lib.domain.errors import ApiError, Reason
-from lib.http.tokens import Authenticator, KeySet
+from lib.http.tokens import Authenticator
 from lib.runtime.config import Settings
+from lib.runtime.jwks import KeySet
 
 SECRET = "a-secret-of-at-least-thirty-two-bytes!"
 ISSUER = "https://issuer.example.com/pool"

@@ -1,20 +1,23 @@
 """The endpoint that shows the issuer's keys: rotated, down, or odd."""
 
+import contextlib
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lib.domain.errors import ApiError
-from lib.http.tokens import KeySet
+from lib.runtime.fetch import FetchError
+from lib.runtime.jwks import KeySet, KeysUnavailableError
+from tests.support.dripping import DRIPS, Dripping
 from tests.support.fuzzy import UUID, error
 from tests.support.silence import silent_port
-from tests.support.tokens import ISSUER, assert_refused, claims, create
+from tests.support.tokens import ISSUER, assembled, assert_refused, claims, create, with_key
 
 
 class Clock:
-    """Stands in for `time` in lib/http/tokens.py, so that nobody has to wait."""
+    """Stands in for `time` in lib/runtime/jwks.py, so that nobody has to wait."""
 
     def __init__(self):
         self.now = time.time()
@@ -26,7 +29,7 @@ class Clock:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr("lib.http.tokens.time", clock)
+    monkeypatch.setattr("lib.runtime.jwks.time", clock)
     return clock
 
 
@@ -36,13 +39,61 @@ def test_keys_are_rotated(api, keys, clock):
     del keys.keys["one"]
     keys.add("two")
     new = keys.sign("two", claims())
-    assert_refused(create(api, new))  # asked a moment ago: strangers cannot make us ask all the time
+    # Asked a moment ago, and strangers cannot make us ask all the time: but the token may be good.
+    assert_unavailable(create(api, new), KeySet.COOLDOWN)
     assert create(api, old).status_code == 201
     assert keys.fetches == 1
     clock.now += KeySet.COOLDOWN + 1
     assert create(api, new).status_code == 201
     assert_refused(create(api, old))
     assert keys.fetches == 2
+
+
+def assert_unavailable(response, seconds=5):
+    assert (response.status_code, response.headers["Retry-After"]) == (503, f"{seconds:.0f}")
+    unavailable = error("SERVICE_UNAVAILABLE", "AUTH_UNAVAILABLE")
+    assert response.json() == {"error": unavailable, "requestId": UUID}
+    assert "WWW-Authenticate" not in response.headers  # the token may be good: do not sign out
+
+
+@pytest.mark.parametrize("after", [1, 5, KeySet.COOLDOWN + 1, KeySet.LIFESPAN - 1, KeySet.LIFESPAN + 1])
+def test_a_fetch_that_fails_after_a_rotation_signs_nobody_out(api, keys, clock, after):
+    old = keys.sign("one", claims())
+    assert create(api, old).status_code == 201
+    keys.add("two")
+    new = keys.sign("two", claims())
+    keys.status = 500
+    clock.now += after
+    for _ in range(3):
+        assert create(api, new).status_code == 503
+        assert create(api, old).status_code == 201
+    keys.status = 200
+    clock.now += KeySet.COOLDOWN + 1
+    assert create(api, new).status_code == 201
+
+
+def test_a_key_that_the_issuer_was_asked_for_and_does_not_have_is_401(api, keys, clock):
+    assert create(api, keys.sign("one", claims())).status_code == 201
+    keys.add("two")
+    stranger = keys.sign("two", claims())
+    del keys.keys["two"]
+    clock.now += KeySet.COOLDOWN + 1
+    for _ in range(3):
+        assert_refused(create(api, stranger))
+    assert keys.fetches == 2
+    keys.status = 500  # from here on nobody knows
+    clock.now += KeySet.COOLDOWN + 1
+    for _ in range(3):
+        assert_unavailable(create(api, stranger), KeySet.COOLDOWN)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"iss": "https://evil.example.com"}, {"exp": 1}, {"sub": None}, {"sub": 7}, {"nbf": 2**40}]
+)
+def test_a_token_that_is_refused_in_any_case_does_not_make_us_ask(api, keys, bad):
+    token = assembled({"alg": "RS256", "kid": "unknown"}, claims(**bad), with_key(keys, "one"))
+    assert create(api, token).status_code == 401
+    assert keys.fetches == 0
 
 
 def test_keys_that_are_withdrawn_are_forgotten_after_their_lifespan(api, keys, clock):
@@ -62,11 +113,7 @@ def test_keys_that_are_withdrawn_are_forgotten_after_their_lifespan(api, keys, c
 def test_the_endpoint_is_down_and_comes_back(api, keys, clock, status, body):
     token = keys.sign("one", claims())
     keys.status, keys.body = status, body
-    response = create(api, token)
-    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
-    unavailable = error("SERVICE_UNAVAILABLE", "AUTH_UNAVAILABLE")
-    assert response.json() == {"error": unavailable, "requestId": UUID}
-    assert "WWW-Authenticate" not in response.headers  # the token may be good: do not sign out
+    assert_unavailable(create(api, token))
     keys.status, keys.body = 200, None
     clock.now += KeySet.RETRY_PAUSE + 1
     assert create(api, token).status_code == 201
@@ -79,16 +126,24 @@ def test_nobody_listens_there(in_process, keys):
     assert create(api, token).json()["error"] == error("SERVICE_UNAVAILABLE", "AUTH_UNAVAILABLE")
 
 
-@pytest.mark.timeout(20)  # it would hang
+@pytest.mark.timeout(60)  # it would hang
+@pytest.mark.parametrize("where", DRIPS)
+def test_an_issuer_that_never_comes_to_an_end_is_503(in_process, keys, monkeypatch, where):
+    monkeypatch.setattr(KeySet, "SECONDS", 0.5)
+    with Dripping(*DRIPS[where]) as issuer:
+        api = in_process(AUTH_JWKS_URL=issuer.url, AUTH_ISSUER=ISSUER, AUTH_JWT_SECRET="")
+        assert_unavailable(create(api, keys.sign("one", claims())))
+        assert issuer.connections == 1
+
+
+@pytest.mark.timeout(60)  # it would hang
 def test_an_issuer_that_never_answers_is_503(in_process, keys):
     with silent_port() as port:
         url = f"http://127.0.0.1:{port}/jwks.json"
         api = in_process(AUTH_JWKS_URL=url, AUTH_ISSUER=ISSUER, AUTH_JWT_SECRET="")
         started = time.monotonic()
-        response = create(api, keys.sign("one", claims()))
-        assert time.monotonic() - started < 8
-    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
-    assert response.json()["error"] == error("SERVICE_UNAVAILABLE", "AUTH_UNAVAILABLE")
+        assert_unavailable(create(api, keys.sign("one", claims())))
+        assert time.monotonic() - started < 3 * KeySet.SECONDS  # one deadline, three times as far away
 
 
 def test_known_keys_serve_on_while_it_is_down(api, keys, clock):
@@ -100,39 +155,43 @@ def test_known_keys_serve_on_while_it_is_down(api, keys, clock):
     assert keys.fetches == 2
 
 
+@contextlib.contextmanager
 def hanging(monkeypatch):
-    """From here on the issuer never answers; tells that it was asked, and lets go."""
+    """The issuer does not answer while this lasts; gives the event that says it was asked."""
     asked, let_go = threading.Event(), threading.Event()
 
-    def fetch(self):
+    def fetch(*_, **__):
         asked.set()
-        let_go.wait(10)
+        let_go.wait(60)
+        raise FetchError("Timeout")
 
-    monkeypatch.setattr(KeySet, "_fetch", fetch)
-    return asked, let_go
+    monkeypatch.setattr("lib.runtime.jwks.fetch", fetch)
+    try:
+        yield asked
+    finally:
+        let_go.set()
 
 
+@pytest.mark.timeout(60)  # it would hang
 @pytest.mark.parametrize("age", [0, KeySet.LIFESPAN])
-def test_who_has_a_known_key_does_not_wait_for_an_issuer_that_hangs(keys, clock, monkeypatch, age):
+def test_calls_with_unknown_keys_hold_one_thread_and_make_nobody_wait(keys, clock, monkeypatch, age):
     key_set = KeySet(keys.url)
     known = key_set.key("one")
     clock.now += max(age, KeySet.COOLDOWN) + 1
-    asked, let_go = hanging(monkeypatch)
 
-    def a_stranger():
-        with pytest.raises(ApiError):
-            key_set.key("two")
+    def a_stranger(number):
+        with pytest.raises(KeysUnavailableError):
+            key_set.key(f"stranger {number}")
 
-    waiting = threading.Thread(target=a_stranger)
-    waiting.start()
-    try:
-        assert asked.wait(5)
-        started = time.monotonic()
-        assert key_set.key("one") is known
-        assert time.monotonic() - started < 1
-    finally:
-        let_go.set()
-        waiting.join()
+    with ThreadPoolExecutor(56) as executor:
+        with hanging(monkeypatch) as asked:
+            strangers = [executor.submit(a_stranger, number) for number in range(55)]
+            assert asked.wait(30)
+            while sum(stranger.done() for stranger in strangers) < len(strangers) - 1:
+                time.sleep(0.01)
+            assert key_set.key("one") is known
+        for stranger in strangers:
+            stranger.result()
 
 
 def test_a_document_nested_without_end_is_no_reason_to_forget_the_keys(api, keys, clock):
@@ -155,3 +214,13 @@ def test_keys_of_unknown_kinds_do_not_disturb(api, keys):
     shown = [{"kty": "new", "kid": "x"}, {}, keys.public("one")]
     keys.body = json.dumps({"keys": shown}).encode()
     assert create(api, keys.sign("one", claims())).status_code == 201
+
+
+@pytest.mark.timeout(60)  # it would hang
+def test_who_waits_for_the_first_fetch_does_not_wait_for_ever(keys, monkeypatch):
+    """The fetch has an end of its own; this is for one that has none, whatever the cause."""
+    key_set = KeySet(keys.url, seconds=0.2)
+    with ThreadPoolExecutor(8) as executor, hanging(monkeypatch):
+        calls = [executor.submit(key_set.key, "one") for _ in range(8)]
+        while sum(call.done() for call in calls) < len(calls) - 1:
+            time.sleep(0.01)

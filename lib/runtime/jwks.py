@@ -1,0 +1,156 @@
+"""The public keys of an issuer of tokens, fetched when they are needed."""
+
+import json
+import math
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from lib.runtime import log
+from lib.runtime.fetch import Answer, FetchError, fetch
+
+RSA = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
+# Pinned: the token's own header never chooses between a public key and a secret (RFC 8725, 3.1).
+ASYMMETRIC = [*RSA, "ES256", "ES384", "ES512", "EdDSA"]
+
+MAX_BYTES = 512 * 1024  # of a JWKS; the largest known ones are a tenth of that
+
+
+class UnknownKeyError(Exception):
+    """The issuer has no key with that id."""
+
+
+class KeysUnavailableError(Exception):
+    """Whether the issuer has that key cannot be said before `retry_after` seconds have passed."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(retry_after)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyingKey:
+    """A public key, and the algorithms that its signatures may have."""
+
+    key: Any  # what PyJWT's `decode` takes
+    algorithms: list[str]
+
+
+class KeySet:
+    """The keys of a JWKS endpoint, kept while it is down; safe under threads.
+
+    One call at a time fetches, for `seconds` at most. A caller whose key is known never waits for a fetch
+    that another one started.
+    """
+
+    LIFESPAN = 300.0  # seconds until known keys are fetched again
+    STALE_LIFESPAN = 24 * 3600.0  # seconds that known keys are good for while they cannot be fetched
+    COOLDOWN = 10.0  # seconds between fetches, however many unknown key ids are sent
+    RETRY_PAUSE = 1.0  # seconds after a fetch that failed, if no key is known
+    SECONDS = 3.0
+
+    def __init__(self, url: str, *, seconds: float | None = None, cooldown: float = COOLDOWN) -> None:
+        self._url = url
+        self._seconds = seconds or self.SECONDS
+        self._cooldown = cooldown
+        self._lock = threading.Lock()
+        self._keys: dict[str | None, VerifyingKey] = {}
+        self._absent: frozenset[str | None] = frozenset()  # ids that the last fetch has proved wrong
+        self._fetched_at = 0.0
+        self._next_fetch_at = 0.0
+
+    def key(self, key_id: str | None) -> VerifyingKey:
+        """The key with this id; a token without one means the only key there is.
+
+        Raises `UnknownKeyError` only after a fetch that was made since this id was first seen: until then
+        the issuer may have changed its keys, and `KeysUnavailableError` is raised.
+        """
+        # With no key, all wait for the one fetch; with keys, an unknown id is not worth a thread.
+        patience = 0 if self._is_usable() else self._seconds
+        if self._is_fetch_due(key_id) and self._lock.acquire(timeout=patience):
+            try:
+                if self._is_fetch_due(key_id):  # still, now that it is our turn
+                    self._fetch(key_id)
+            finally:
+                self._lock.release()
+        found = self._find(key_id)
+        if found and self._is_usable():
+            return found
+        if key_id in self._absent and self._is_usable():
+            raise UnknownKeyError
+        raise KeysUnavailableError(max(1, math.ceil(self._next_fetch_at - time.time())))
+
+    def _is_fetch_due(self, key_id: str | None) -> bool:
+        wanted = self._age() > self.LIFESPAN or self._find(key_id) is None
+        return wanted and time.time() >= self._next_fetch_at
+
+    def _is_usable(self) -> bool:
+        return bool(self._keys) and self._age() <= self.STALE_LIFESPAN
+
+    def _age(self) -> float:
+        # By the wall clock: others may stand still while an instance is frozen.
+        return time.time() - self._fetched_at
+
+    def _find(self, key_id: str | None) -> VerifyingKey | None:
+        keys = self._keys
+        if key_id is None and len(keys) == 1:
+            return next(iter(keys.values()))
+        return keys.get(key_id)
+
+    def _fetch(self, key_id: str | None) -> None:
+        started = time.time()
+        try:
+            answer = fetch(
+                self._url, seconds=self._seconds, max_bytes=MAX_BYTES, headers={"Accept": "application/json"}
+            )
+            keys = _keys_of(answer)
+        except _NoKeysError as error:
+            self._failed(str(error), answer.status)
+        except FetchError as error:
+            self._failed(str(error), None)
+        else:
+            self._absent = frozenset({key_id, *self._keys} - keys.keys())
+            self._keys = keys
+            self._fetched_at = started
+            self._next_fetch_at = started + self._cooldown
+
+    def _failed(self, problem: str, status: int | None) -> None:
+        # The host alone: the rest of an address may hold a secret.
+        log.warning("jwks", problem=problem, status=status, host=urlsplit(self._url).hostname)
+        self._absent = frozenset()
+        self._next_fetch_at = time.time() + (self._cooldown if self._keys else self.RETRY_PAUSE)
+
+
+class _NoKeysError(Exception):
+    """An answer without a key that could sign."""
+
+
+def _keys_of(answer: Answer) -> dict[str | None, VerifyingKey]:
+    """Keys by their id; those of unknown kinds, and for encryption, are left out. Raises `_NoKeysError`."""
+    if answer.status != 200:
+        raise _NoKeysError("HttpStatus")
+    try:
+        shown = json.loads(answer.content)["keys"]
+        keys = {jwk.get("kid"): key for jwk in shown if isinstance(jwk, dict) and (key := _verifying(jwk))}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _NoKeysError(type(error).__name__) from None
+    if not keys:
+        raise _NoKeysError("NoSigningKey")
+    return keys
+
+
+def _verifying(jwk: dict[str, Any]) -> VerifyingKey | None:
+    """None where it is a key of an unknown kind, or not for signatures."""
+    import jwt
+
+    try:
+        key = jwt.PyJWK(jwk)
+    except (jwt.PyJWTError, ValueError, KeyError, AttributeError, TypeError):
+        return None
+    if key.public_key_use not in ("sig", None) or key.algorithm_name not in ASYMMETRIC:
+        return None
+    if key.key_type == "RSA" and not jwk.get("alg"):
+        return VerifyingKey(key.key, RSA)  # RFC 7517, 4.4: `alg` may be left out, and RSA has several
+    return VerifyingKey(key, [key.algorithm_name])
