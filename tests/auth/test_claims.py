@@ -47,18 +47,27 @@ def test_a_header_without_a_bearer_token(api, keys, scheme):
     assert_refused(response, "TOKEN_MISSING", "Bearer")
 
 
+OURS = {"AUTH_ISSUER": ISSUER, "AUTH_AUDIENCE": "our-app"}
+
+
 class TestClaims:
     """By a JWKS, and by a shared secret."""
 
     @pytest.fixture(params=["jwks", "secret"])
     def ask(self, request, in_process, keys, env):
         if request.param == "jwks":
-            api = in_process(AUTH_JWKS_URL=keys.url, AUTH_ISSUER=ISSUER, AUTH_JWT_SECRET="")
+            api = in_process(AUTH_JWKS_URL=keys.url, AUTH_JWT_SECRET="", **OURS)
             header, sign = {"alg": "RS256", "kid": "one"}, with_key(keys, "one")
         else:
-            api = in_process(AUTH_ISSUER=ISSUER)
+            api = in_process(**OURS)
             header, sign = {"alg": "HS256"}, with_secret(env["AUTH_JWT_SECRET"].encode())
-        return lambda payload: create(api, assembled(header, payload, sign))
+
+        def called(payload):
+            if isinstance(payload, dict) and payload:
+                payload = {"aud": "our-app"} | payload
+            return create(api, assembled(header, payload, sign))
+
+        return called
 
     def test_good_ones(self, ask):
         assert ask(claims()).status_code == 201
@@ -73,6 +82,23 @@ class TestClaims:
     )  # fmt: skip
     def test_bad_ones(self, ask, more):
         assert_refused(ask(claims(**more)))
+
+    @pytest.mark.parametrize(
+        ("more", "claim"),
+        [({"exp": None}, "exp"), ({"exp": 1}, "exp"), ({"exp": "soon"}, "exp"), ({"sub": None}, "sub"),
+         ({"sub": 7}, "sub"), ({"sub": "x" * 256}, "sub"), ({"iss": None}, "iss"), ({"iss": "theirs"}, "iss"),
+         ({"iss": ["theirs"]}, "iss"),
+         ({"nbf": 2**40}, "nbf"), ({"nbf": "x"}, "nbf"), ({"iat": 2**40}, "iat"),
+         ({"aud": "theirs"}, "aud"), ({"aud": None}, "aud"), ({"aud": []}, "aud")],
+        ids=str,
+    )  # fmt: skip
+    def test_the_log_names_the_claim_and_not_its_value(self, ask, caplog, more, claim):
+        token = ask(claims(aud="our-app", jti="hush-hush") | more)
+        assert token.status_code == 401
+        [line] = [record for record in caplog.records if record.getMessage() == "request"]
+        assert line.claim == claim
+        told = " ".join(str(vars(record)) for record in caplog.records)
+        assert not [value for value in ("theirs", "hush-hush", "x" * 256, str(2**40)) if value in told]
 
     def test_expired_is_said_and_some_leeway_is_given(self, ask):
         now = int(time.time())

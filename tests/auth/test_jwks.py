@@ -224,3 +224,37 @@ def test_who_waits_for_the_first_fetch_does_not_wait_for_ever(keys, monkeypatch)
         calls = [executor.submit(key_set.key, "one") for _ in range(8)]
         while sum(call.done() for call in calls) < len(calls) - 1:
             time.sleep(0.01)
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"])
+def test_a_key_without_alg_verifies_each_of_rsas_algorithms(api, keys, algorithm):
+    shown = keys.public("one")
+    del shown["alg"]
+    keys.body = json.dumps({"keys": [shown]}).encode()
+    keys.keys["one"] = keys.keys["one"][0], algorithm
+    assert create(api, keys.sign("one", claims())).status_code == 201
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "ES384", "ES512", "EdDSA"])
+def test_a_key_without_alg_of_another_kind_has_the_one_of_its_curve(api, keys, algorithm):
+    keys.add("two", algorithm)
+    shown = keys.public("two")
+    del shown["alg"]
+    keys.body = json.dumps({"keys": [shown]}).encode()
+    assert create(api, keys.sign("two", claims())).status_code == 201
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500])
+def test_the_log_has_the_issuers_status_and_its_host_alone(in_process, keys, caplog, status):
+    keys.status = status
+    url = keys.url + "?key=secret"
+    api = in_process(AUTH_JWKS_URL=url, AUTH_ISSUER=ISSUER, AUTH_JWT_SECRET="")
+    assert_unavailable(create(api, keys.sign("one", claims())))
+    [line] = [record for record in caplog.records if record.getMessage() == "jwks"]
+    assert (line.problem, line.status, line.host) == ("HttpStatus", status, "127.0.0.1")
+    assert not [record for record in caplog.records if "secret" in str(vars(record))]
+
+
+def test_a_host_that_refuses_pythons_own_name_is_asked_by_another(api, keys):
+    assert create(api, keys.sign("one", claims())).status_code == 201
+    assert keys.agents == ["upload-sessions-api"]

@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from lib.http.tokens import KeySet
 from lib.postgres.connection import IDLE_SECONDS as IDLE_TRANSACTION_SECONDS
 from lib.postgres.database import ATTEMPTS, IDLE_CHECK_SECONDS, PATIENCE_SECONDS, Database
 from lib.runtime import request_budget
 from lib.runtime.config import Settings
+from lib.runtime.jwks import KeySet
 from lib.s3.bucket import Bucket
 from lib.s3.client import IDLE_SECONDS
 from lib.s3.role import Role
@@ -57,7 +57,7 @@ def test_it_has_the_numbers_of_the_code():
         limits_of(Bucket(settings)._client.s3()),
         f"{request_budget.SECONDS:.0f} s",
         limits_of(Role(settings)._sts()),
-        f"{KeySet.TIMEOUT:.0f} s; {KeySet.TIMEOUT:.0f} s",
+        f"{KeySet.SECONDS:.0f} s",
     ]
     assert f"idle for {IDLE_CHECK_SECONDS:.0f} s lives" in table
     assert f"to S3 that were idle for {IDLE_SECONDS:.0f} s are replaced" in table

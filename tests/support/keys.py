@@ -17,6 +17,7 @@ class Keys(HttpServer):
     def __init__(self):
         self.keys = {}
         self.fetches = 0
+        self.agents = []
         self.status = 200
         self.body = None
         keys = self
@@ -24,6 +25,7 @@ class Keys(HttpServer):
         class Documents(Handler):
             def serve(self):
                 keys.fetches += 1
+                keys.agents.append(self.headers.get("User-Agent"))
                 self.answer(keys.status, (), keys.document() if keys.status == 200 else b"sorry")
 
         super().__init__(Documents)
