@@ -56,6 +56,13 @@ class Connection(psycopg.Connection[DictRow]):
                 self._give_up()
             raise
 
+    @contextmanager
+    def pipeline(self) -> Iterator[psycopg.Pipeline]:
+        """A pipeline that ends with Sync alone: see `_Pipeline`."""
+        with super().pipeline() as pipeline:
+            pipeline.__class__ = _Pipeline
+            yield pipeline
+
     def _give_up(self) -> None:
         """An answer that comes later would be taken for the next one's, and what still waits would run."""
         self.gave_up = True
@@ -63,6 +70,21 @@ class Connection(psycopg.Connection[DictRow]):
             with suppress(psycopg.Error):
                 self.cancel_safe(timeout=CANCEL_SECONDS)
         self.close()
+
+
+class _Pipeline(psycopg.Pipeline):
+    """psycopg's own sends Flush after the last Sync.
+
+    If PgBouncer has the answer by then, and has taken the server connection back, it links the client to one
+    for the Flush, which has no answer: nobody else gets that one until this client speaks again.
+    """
+
+    def _exit_gen(self) -> Generator[Any, Any, None]:
+        try:
+            self._enqueue_sync()
+            yield from self._communicate_gen()
+        finally:
+            yield from self._fetch_gen(flush=False)
 
 
 class Cursor(psycopg.Cursor[Row]):

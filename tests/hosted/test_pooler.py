@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -131,6 +132,33 @@ def test_nothing_of_a_session_stays_on_a_server_connection(servers, hosted_datab
         plain = stack.enter_context(psycopg.connect(hosted_database.direct_url, prepare_threshold=None))
         untouched = plain.execute(left).fetchone()
     assert seen == [untouched] * SERVER_CONNECTIONS
+
+
+def test_a_flush_after_the_answer_keeps_a_server_connection(hosted_database):
+    """The cause of a server connection that nobody got any more: psycopg sends Flush after Sync.
+
+    If the answer is faster, PgBouncer links the client to a server connection for the Flush, which has no
+    answer, until the client speaks again. `test_no_flush_is_sent` holds that the API sends none.
+    """
+    with psycopg.connect(hosted_database.url, autocommit=True) as idle, hosted_database.admin() as console:
+        idle.execute("SELECT 1")
+        wait_for(lambda: nobody_holds_one(console), 10)
+        with idle.pipeline():
+            pass
+        idle.pgconn.enter_pipeline_mode()
+        idle.pgconn.send_flush_request()
+        idle.pgconn.flush()
+        idle.pgconn.exit_pipeline_mode()
+        wait_for(lambda: held(console, 1), 10)
+        time.sleep(1)
+        held(console, 1)
+        idle.execute("SELECT 1")
+        wait_for(lambda: nobody_holds_one(console), 10)
+
+
+def held(console, count):
+    pool = pool_of(console)
+    assert pool["sv_active"] == count, pool
 
 
 def test_the_pooler_is_as_strict_as_those_of_hosts(hosted_database):
