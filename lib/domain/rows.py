@@ -49,6 +49,7 @@ class FileRow:
     upload_id: str | None
     attempt: str | None  # which registration its present upload comes from; the object bears it too
     etag: str | None
+    may_be_assembling: bool = False  # S3's answer to a complete was lost, at most 15 minutes ago
 
     @property
     def layout(self) -> Layout:

@@ -8,7 +8,7 @@ from psycopg.rows import DictRow, class_row
 from lib.domain.part_layout import StoredPart
 from lib.domain.rows import FileRow, PartRow, SessionRow
 from lib.postgres.database import Connection, Database, transaction
-from lib.postgres.selects import SELECT_FILES, SELECT_SESSION, file_row, session_cursor
+from lib.postgres.selects import SELECT_FILES, SELECT_SESSION, file_row, may_be_assembling, session_cursor
 
 SELECT_PARTS = """
 SELECT p.part_number, p.etag, p.uploaded_at
@@ -49,10 +49,18 @@ WHERE id = %(file_id)s AND upload_id = %(upload_id)s
 RETURNING id
 """
 
-FAIL_FILE = """
-UPDATE upload_session_files SET status = 'failed', updated_at = NOW()
+MARK_UNANSWERED = """
+UPDATE upload_session_files SET complete_unanswered_at = NOW(), updated_at = NOW()
 WHERE id = %(file_id)s AND upload_id = %(upload_id)s AND status = 'pending'
 """
+
+# Judged here and not by what was read before: another call's answer may have been lost meanwhile.
+FAIL_FILE = f"""
+UPDATE upload_session_files f
+SET status = CASE WHEN {may_be_assembling} THEN status ELSE 'failed' END, updated_at = NOW()
+WHERE id = %(file_id)s AND upload_id = %(upload_id)s AND status = 'pending'
+RETURNING status
+"""  # noqa: S608 - of constants
 
 DELETE_FILES = """
 DELETE FROM upload_session_files f
@@ -125,9 +133,17 @@ class FileStore:
 
         return self._database.run(work)
 
-    def mark_failed(self, file: FileRow) -> None:
-        """Mark a file failed, unless another call has completed it or given it another upload."""
-        self._database.run(lambda connection: connection.execute(FAIL_FILE, _identity(file)))
+    def mark_unanswered(self, file: FileRow) -> None:
+        """Note that S3's answer to a complete was lost: the file may come to be assembled."""
+        self._database.run(lambda connection: connection.execute(MARK_UNANSWERED, _identity(file)))
+
+    def mark_failed(self, file: FileRow) -> bool:
+        """Mark a file failed, unless another call has completed it or given it another upload.
+
+        False: it stays pending, because S3 may still be assembling it.
+        """
+        marked = self._database.run(lambda c: c.execute(FAIL_FILE, _identity(file)).fetchone())
+        return marked is None or marked["status"] == "failed"
 
     def delete(self, files: Sequence[FileRow]) -> set[str]:
         """Remove unfinished files whose uploads are aborted, and return the ids of those still there.

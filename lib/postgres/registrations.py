@@ -29,7 +29,8 @@ RETURNING id::text
 RESTART_FILES = """
 WITH restarted AS (
   UPDATE upload_session_files
-  SET status = 'pending', upload_id = NULL, attempt = %(attempt)s, updated_at = NOW()
+  SET status = 'pending', upload_id = NULL, complete_unanswered_at = NULL, attempt = %(attempt)s,
+    updated_at = NOW()
   WHERE id = ANY(%(restarted)s::uuid[]) AND status = 'failed'
   RETURNING id
 )

@@ -13,13 +13,17 @@ FROM upload_sessions
 WHERE id = %(session_id)s AND user_id = %(user_id)s
 """
 
-SELECT_FILES = """
+# Neither the upload nor the object may be there while S3 assembles; see `FileStore.mark_unanswered`.
+may_be_assembling = "COALESCE(f.complete_unanswered_at > NOW() - INTERVAL '15 minutes', FALSE)"
+
+SELECT_FILES = f"""
 SELECT f.id::text, f.session_id::text, f.file_key, COALESCE(f.name, f.file_key) AS name, f.category,
   f.mime_type, f.ext, f.file_size_bytes AS size, COALESCE(f.part_size_bytes, s.part_size_bytes) AS part_size,
-  f.object_key, f.status, f.upload_id, f.attempt::text, f.etag, s.user_id
+  f.object_key, f.status, f.upload_id, f.attempt::text, f.etag, s.user_id,
+  {may_be_assembling} AS may_be_assembling
 FROM upload_session_files f JOIN upload_sessions s ON s.id = f.session_id
 WHERE s.id = %(session_id)s AND s.user_id = %(user_id)s
-"""
+"""  # noqa: S608 - of constants
 
 
 def session_cursor(connection: Connection) -> psycopg.Cursor[SessionRow]:

@@ -50,7 +50,7 @@ class SessionStore:
     def ping(self) -> None:
         """Ask whether the database answers and has its tables."""
         # The newest column: where a migration is missing, nothing works.
-        ask = "SELECT attempt FROM upload_session_files LIMIT 1"
+        ask = "SELECT complete_unanswered_at FROM upload_session_files LIMIT 1"
         try:
             self._database.run(lambda connection: connection.execute(ask))
         except psycopg.Error as error:

@@ -9,7 +9,14 @@ T = TypeVar("T")
 
 
 class UploadGoneError(Exception):
-    """S3 has no such multipart upload (NoSuchUpload): never started, aborted, or completed."""
+    """S3 has no such multipart upload (NoSuchUpload): never started, aborted, or completed.
+
+    `asked_again`: the SDK had asked before, and got no answer, or one that says to ask again.
+    """
+
+    def __init__(self, *, asked_again: bool = False) -> None:
+        super().__init__()
+        self.asked_again = asked_again
 
 
 class PartsChangedError(Exception):
@@ -34,7 +41,8 @@ def ask(call: Callable[[], T]) -> T:
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code")
         if code == "NoSuchUpload":
-            raise UploadGoneError from error
+            retries = error.response["ResponseMetadata"].get("RetryAttempts", 0)
+            raise UploadGoneError(asked_again=retries > 0) from error
         if code in ("InvalidPart", "InvalidPartOrder", "EntityTooSmall"):
             raise PartsChangedError from error
         if code == "404":

@@ -16,7 +16,12 @@ from lib.s3.bucket import Bucket
 from lib.s3.refusals import PartsChangedError, UploadGoneError
 from lib.service.lookups import file_of, find_file
 from lib.service.part_urls import utc_now
-from lib.service.reconcile import completed_elsewhere, completed_or_failed, list_current_parts
+from lib.service.reconcile import (
+    completed_elsewhere,
+    completed_or_failed,
+    list_current_parts,
+    still_assembling,
+)
 
 # Between two looks at a list that lacks what somebody says was uploaded (some stores are eventually
 # consistent).
@@ -66,7 +71,8 @@ class Completion:
 
     def _assembled_in_time(self, found: FoundFile) -> FileRow | None:
         """None where the session takes calls. After its end: the file, where a call assembled it before that
-        and died before it could say so; else raises `ApiError` `SESSION_EXPIRED`, `SESSION_NOT_ACTIVE`.
+        and died before it could say so; else raises `ApiError` `SESSION_EXPIRED`, `SESSION_NOT_ACTIVE`, and
+        `STORAGE_UNAVAILABLE` while nobody can know.
         """
         try:
             open_for_writing(found.session, self._now())
@@ -75,6 +81,8 @@ class Completion:
             if file is None or file.upload_id is None:
                 raise
             completed = completed_elsewhere(self._store, self._s3, file)
+            if completed is None and file.may_be_assembling:
+                raise still_assembling() from None
             if completed is None:
                 raise
             return completed
@@ -90,7 +98,8 @@ class Completion:
                     # A store may show an empty list while another call completes: look before refusing.
                     completed = completed_elsewhere(self._store, self._s3, file)
                     if completed is None:
-                        raise problem
+                        is_missing = problem.reason is Reason.PARTS_MISSING
+                        raise still_assembling() if is_missing and file.may_be_assembling else problem
                     return completed
                 return self._assemble(file, list(_ours(file, listed).values()), recorded)
             except UploadGoneError:
@@ -103,12 +112,21 @@ class Completion:
         news = [part for part in parts if recorded.get(part.part_number) != part.etag]
         if news:  # now, too: once the file is assembled S3 no longer lists them, should we die in between
             self._store.learn_parts(file, news)
-        etag = self._s3.complete_upload(file.object_key, file.upload_id or "", parts)
+        etag = self._complete_upload(file, parts)
         if not self._store.mark_completed(file, etag, parts):
             # Aborted while it was assembled. Not deleted: the key may be that of the file's next upload.
             log.warning("object without a file", session_id=file.session_id, file_id=file.id)
             raise ApiError(Reason.FILE_NOT_FOUND)
         return replace(file, status="completed", etag=etag)
+
+    def _complete_upload(self, file: FileRow, parts: list[StoredPart]) -> str:
+        """Assemble the object, and return its ETag; where the answer was lost, the file is marked."""
+        try:
+            return self._s3.complete_upload(file.object_key, file.upload_id or "", parts)
+        except (ApiError, UploadGoneError) as error:
+            if _is_no_answer(error):
+                self._store.mark_unanswered(file)
+            raise
 
     def _listed(
         self, file: FileRow, sent: Mapping[int, str], recorded: Mapping[int, str]
@@ -122,6 +140,13 @@ class Completion:
             self._sleep(pause)
             listed = list_current_parts(self._s3, file, preferred)
         return listed
+
+
+def _is_no_answer(error: ApiError | UploadGoneError) -> bool:
+    """Whether S3 may have done, or may be doing, what it was asked."""
+    if isinstance(error, UploadGoneError):
+        return error.asked_again  # the first answer was lost
+    return error.reason is Reason.STORAGE_UNAVAILABLE
 
 
 def _ours(file: FileRow, parts: Mapping[int, Any]) -> dict[int, Any]:

@@ -40,10 +40,16 @@ def completed_elsewhere(store: FileStore, s3: Bucket, file: FileRow) -> FileRow 
 def completed_or_failed(store: FileStore, s3: Bucket, file: FileRow) -> FileRow:
     """What a file is whose upload S3 does not have: completed, or else failed.
 
-    Raises `ApiError`: `UPLOAD_NOT_FOUND` when it is failed, `STORAGE_UNAVAILABLE`.
+    Raises `ApiError`: `UPLOAD_NOT_FOUND` when it is failed, `STORAGE_UNAVAILABLE`, also while S3 may still be
+    assembling it.
     """
     completed = completed_elsewhere(store, s3, file)
     if completed is None:
-        store.mark_failed(file)
-        raise ApiError(Reason.UPLOAD_NOT_FOUND)
+        raise ApiError(Reason.UPLOAD_NOT_FOUND) if store.mark_failed(file) else still_assembling()
     return completed
+
+
+def still_assembling() -> ApiError:
+    """A complete's answer was lost a short while ago, and S3 does not show what became of it."""
+    message = "The object store may still be assembling the file: try again. Nothing is lost."
+    return ApiError(Reason.STORAGE_UNAVAILABLE, message)

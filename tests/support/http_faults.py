@@ -16,8 +16,9 @@ XML = [("Content-Type", "application/xml")]
 class FaultyProxy(HttpServer):
     """Forwards to a store; `fault` is asked about each request and answers what to do.
 
-    A fault is None, a status, bytes to answer 200 with, a number of seconds to wait before forwarding
-    (a float), "hang" (never answer), "cut" (close without an answer) or "lost" (do it, then close).
+    A fault is None, a status, a status with a body (a tuple), bytes to answer 200 with, a number of seconds
+    to wait before forwarding (a float), "hang" (never answer), "cut" (close without an answer) or "lost"
+    (do it, then close).
     """
 
     def __init__(self, endpoint, fault=lambda method, path: None):
@@ -48,6 +49,8 @@ def _handler(proxy):
             fault = proxy.fault(self.command, self.path)
             if isinstance(fault, int):
                 self.answer(fault, XML, BUSY)
+            elif isinstance(fault, tuple):
+                self.answer(fault[0], XML, fault[1])
             elif isinstance(fault, bytes):
                 self.answer(200, XML, fault)
             elif fault == "hang":

@@ -127,6 +127,15 @@ def gone(world):
     world.abort_behind_our_back()
 
 
+def unanswered(world):
+    """S3 may be assembling it, since the answer to a complete was lost a moment ago."""
+    gone(world)
+    world.db.execute(
+        "UPDATE upload_session_files SET complete_unanswered_at = NOW() WHERE id = %s",
+        [world.file["fileId"]],
+    )
+
+
 def failed(world):
     gone(world)
     assert world.api.refused("POST", world.path("/complete"))[1]["reason"] == "UPLOAD_NOT_FOUND"
@@ -185,6 +194,11 @@ def lost_to_another(world, method, path):
         world.abort_behind_our_back()
 
 
+def answered_with_nonsense(world, method, path):
+    """Whatever S3 has made of a complete, nobody here knows."""
+    return b"" if method == "POST" and "uploadId=" in path else None
+
+
 def calls(method, end="", body=None):
     return lambda world: (method, world.path(end), body(world) if body else None)
 
@@ -206,6 +220,7 @@ LEARN = ("FileStore.learn_parts",)
 FIND = ("Bucket.head_object",)
 MARK_COMPLETED = (*FIND, "FileStore.mark_completed")
 MARK_FAILED = (*FIND, "FileStore.mark_failed")
+LOSE = ("Bucket.complete_upload", "FileStore.mark_unanswered")
 ASSEMBLE = ("Bucket.complete_upload", "FileStore.mark_completed")
 DELETE = ("FileStore.delete",)
 ABORT = ("Bucket.abort_upload", *FIND, *DELETE)
@@ -253,6 +268,12 @@ USE_CASES = [
             calls("POST", "/complete"), (200,), in_a_session_that_expired, "kept"),
     UseCase("complete an upload that is gone", LOOK + MARK_FAILED, calls("POST", "/complete"),
             ("UPLOAD_NOT_FOUND",), gone, "restarted"),
+    UseCase("complete while S3's answer is lost", LOOK + LEARN + LOSE, calls("POST", "/complete"), (200,),
+            World.upload, "completed", meanwhile=answered_with_nonsense),
+    UseCase("complete an upload that may be being assembled", LOOK + MARK_FAILED, calls("POST", "/complete"),
+            ("STORAGE_UNAVAILABLE",), unanswered),
+    UseCase("resume an upload that may be being assembled", LOOK + MARK_FAILED,
+            calls("GET", "/parts?presign=true"), ("STORAGE_UNAVAILABLE",), unanswered),
     UseCase("abort", READ + ABORT, calls("DELETE"), (204, "FILE_NOT_FOUND"), World.upload, "gone"),
     UseCase("abort a reservation", READ + DELETE, calls("DELETE"), (204, "FILE_NOT_FOUND"), reserved, "gone"),
     UseCase("abort a failed file", READ + ABORT, calls("DELETE"), (204, "FILE_NOT_FOUND"), failed, "gone"),
