@@ -27,6 +27,7 @@ from lib.service.part_urls import PartUrls
 from lib.service.parts import Parts
 from lib.service.registration import Registration
 from lib.service.sessions import Sessions
+from lib.service.upload_starts import UploadStarts
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,12 @@ def build(
     parallel = Parallel()
     urls = PartUrls(s3, timedelta(minutes=settings.presigned_url_ttl_minutes), settings.max_presigned_urls)
     abort = Abort(file_store, s3, parallel)
+    starts = UploadStarts(registration_store, s3, parallel)
     return Application(
         settings=settings,
         authenticator=Authenticator(settings),
         sessions=Sessions(session_store, s3, abort, policy, settings),
-        registration=Registration(registration_store, s3, parallel, urls, policy, settings),
+        registration=Registration(registration_store, s3, starts, urls, policy, settings),
         parts=Parts(file_store, s3, urls),
         completion=Completion(file_store, s3),
         abort=abort,

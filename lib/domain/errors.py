@@ -1,5 +1,6 @@
 """Every error a client can see, as one table."""
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -111,3 +112,10 @@ class ApiError(Exception):
         """The `error` object of the contract."""
         error = {"code": CODES[self.status], "reason": self.reason.name, "message": self.message}
         return error | ({"details": self.details} if self.details else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One item of many that ended with an `ApiError`, as a value beside those that did not."""
+
+    error: ApiError

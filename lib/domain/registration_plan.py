@@ -1,15 +1,16 @@
 """What registering files into a session means: which are new, which are there, which are refused, and why."""
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import Enum
 
-from lib.domain.errors import ApiError, Reason
+from lib.domain.errors import ApiError, Reason, Refused
 from lib.domain.models import FileMetadata
 from lib.domain.part_layout import check_part_count
 from lib.domain.policy import Policy, category_of, extension_of, object_key
-from lib.domain.rows import FileRow, SessionRow
+from lib.domain.rows import FileRow, SessionRow, open_for_writing
 
 
 class Step(Enum):
@@ -22,7 +23,7 @@ class Step(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Accepted:
     """A file that may be registered, and how."""
 
     step: Step
@@ -30,68 +31,162 @@ class Decision:
     item: FileMetadata
 
 
-class Plan:
+Verdict = Accepted | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for every registration of this deployment."""
+
+    stage: str
+    policy: Policy
+    max_files: int  # of a session whose metadata has no such number
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What a plan has decided for a session: a verdict for each file, and which rows are to be written."""
+
+    session: SessionRow
+    attempt: str
+    verdicts: Sequence[Verdict] = ()
+    written: frozenset[str] = frozenset()  # ids of files that this very registration wrote before
+
+    @property
+    def accepted(self) -> list[Accepted]:
+        """The files that may be registered, in the order of the request."""
+        return [verdict for verdict in self.verdicts if isinstance(verdict, Accepted)]
+
+    @property
+    def new_files(self) -> list[FileRow]:
+        """The rows to be inserted."""
+        return [] if self.written else self._files(Step.START)
+
+    @property
+    def restarted_files(self) -> list[FileRow]:
+        """The failed files that start anew."""
+        return [] if self.written else self._files(Step.RESTART)
+
+    def after_writing(self, inserted: Collection[str]) -> "Reservation":
+        """The same, where another session took the id of a new file in that very moment: it is refused."""
+        there = self.written | set(inserted)
+        verdicts = [
+            Refused(ApiError(Reason.FILE_ID_CONFLICT))
+            if isinstance(verdict, Accepted) and verdict.step is Step.START and verdict.file.id not in there
+            else verdict
+            for verdict in self.verdicts
+        ]
+        return replace(self, verdicts=verdicts)
+
+    def _files(self, step: Step) -> list[FileRow]:
+        """The files to which this happens, each once."""
+        return list({one.file.id: one.file for one in self.accepted if one.step is step}.values())
+
+
+@dataclass(slots=True)
+class RegistrationPlan:
+    """The files of one registration, to be judged under their session's lock.
+
+    `attempt` is the registration's id, which the rows that it writes bear.
+    """
+
+    rules: Rules
+    user_id: str
+    items: Sequence[FileMetadata | Refused]
+    now: Callable[[], datetime]  # asked when the lock is there
+    attempt: str = field(default_factory=lambda: str(uuid.uuid4()))
+    _decided: Reservation | None = None
+
+    @property
+    def sent_ids(self) -> list[str]:
+        """The ids that the client has chosen."""
+        return [item.file_id for item in self.items if isinstance(item, FileMetadata) and item.file_id]
+
+    def reserve(self, session: SessionRow, files: Sequence[FileRow], foreign_ids: set[str]) -> Reservation:
+        """Judge the files in a session as it is; `foreign_ids` are files of other sessions.
+
+        The transaction around this may run again. Where rows of this attempt are there, it was committed
+        before and only its answer was lost: what was decided then stands, and nothing is written twice.
+        Raises `ApiError`: `SESSION_EXPIRED`, `SESSION_NOT_ACTIVE`.
+        """
+        written = frozenset(file.id for file in files if file.attempt == self.attempt)
+        if written and self._decided:
+            return replace(self._decided, written=written)
+        open_for_writing(session, self.now())
+        judge = Judge(self.rules, self.user_id, session, files, foreign_ids, self.attempt)
+        verdicts = [item if isinstance(item, Refused) else judge.verdict(item) for item in self.items]
+        self._decided = Reservation(session, self.attempt, verdicts)
+        return self._decided
+
+
+class Judge:
     """Judges files one after another, each as if those before it were registered."""
 
     def __init__(
         self,
+        rules: Rules,
         user_id: str,
-        stage: str,
-        policy: Policy,
         session: SessionRow,
         files: Sequence[FileRow],
-        max_files: int,
+        foreign_ids: set[str],
         attempt: str,
     ) -> None:
+        self._rules = rules
         self._user_id = user_id
-        self._stage = stage
-        self._policy = policy
         self._session = session
-        self._max_files = max_files
+        self._max_files = session.max_files(rules.max_files)
+        self._foreign_ids = foreign_ids
         self._attempt = attempt
         self._by_id = {file.id: file for file in files}
         self._by_key = {file.file_key: file for file in files}
-        self._planned: dict[str, Decision] = {}
+        self._accepted: dict[str, Accepted] = {}
 
-    def judge(self, item: FileMetadata, foreign_ids: set[str]) -> Decision:
-        """Decide about one file.
+    def verdict(self, item: FileMetadata) -> Verdict:
+        """Whether a file may be registered, and how; why not, where it may not."""
+        try:
+            return self._accept(item)
+        except ApiError as error:
+            return Refused(error)
+
+    def _accept(self, item: FileMetadata) -> Accepted:
+        """Accept a file.
 
         Raises `ApiError`: `FILE_ID_CONFLICT`, `DUPLICATE_FILE_KEY`, `MIME_TYPE_NOT_ALLOWED`,
         `FILE_TOO_LARGE`, `PART_COUNT_INVALID`, `CATEGORY_LIMIT_EXCEEDED`, `FILE_COUNT_EXCEEDED`.
         """
-        if item.file_id in foreign_ids:
+        if item.file_id in self._foreign_ids:
             raise ApiError(Reason.FILE_ID_CONFLICT)
         known = self._by_id.get(item.file_id) if item.file_id else None
-        decision = self._again(item, known) if known else self._by_its_key(item) or self._new(item)
-        self._by_id[decision.file.id] = self._by_key[decision.file.file_key] = decision.file
-        self._planned[decision.file.id] = decision
-        return decision
+        accepted = self._again(item, known) if known else self._by_its_key(item) or self._new(item)
+        self._by_id[accepted.file.id] = self._by_key[accepted.file.file_key] = accepted.file
+        self._accepted[accepted.file.id] = accepted
+        return accepted
 
-    def _again(self, item: FileMetadata, known: FileRow) -> Decision:
+    def _again(self, item: FileMetadata, known: FileRow) -> Accepted:
         """The file with this id, if it is the one that is meant."""
         if not _same(item, known):
             raise ApiError(Reason.FILE_ID_CONFLICT)
-        if known.id in self._planned:
-            return replace(self._planned[known.id], item=item)  # an earlier file of this very batch
+        if known.id in self._accepted:
+            return replace(self._accepted[known.id], item=item)  # an earlier file of this very batch
         if known.status == "failed":
-            return Decision(Step.RESTART, replace(known, attempt=self._attempt), item)
+            return Accepted(Step.RESTART, replace(known, attempt=self._attempt), item)
         there = known.upload_id or known.status == "completed"
-        return Decision(Step.REPLAY if there else Step.ADOPT, known, item)
+        return Accepted(Step.REPLAY if there else Step.ADOPT, known, item)
 
-    def _by_its_key(self, item: FileMetadata) -> Decision | None:
+    def _by_its_key(self, item: FileMetadata) -> Accepted | None:
         """Unfinished business with this key, where no id was sent; a file with an upload is a duplicate."""
         known = self._by_key.get(item.file_key or item.name)
         if known is None:
             return None
         resumable = known.status == "failed" or (known.status == "pending" and known.upload_id is None)
-        if item.file_id or known.id in self._planned or not resumable or not _same(item, known):
+        if item.file_id or known.id in self._accepted or not resumable or not _same(item, known):
             raise ApiError(Reason.DUPLICATE_FILE_KEY, details={"fileId": known.id})
         return self._again(item, known)
 
-    def _new(self, item: FileMetadata) -> Decision:
-        category = self._policy.category_for(item.type, item.category, item.size)
+    def _new(self, item: FileMetadata) -> Accepted:
+        category = self._rules.policy.category_for(item.type, item.category, item.size)
         part_size = check_part_count(item.size, self._session.part_size_bytes, item.part_count)
-        self._policy.check_room(category, (file.category for file in self._by_id.values()))
+        self._rules.policy.check_room(category, (file.category for file in self._by_id.values()))
         if len(self._by_id) >= self._max_files:
             raise ApiError(Reason.FILE_COUNT_EXCEEDED, details={"maxFiles": self._max_files})
         file_id = item.file_id or str(uuid.uuid4())
@@ -106,13 +201,13 @@ class Plan:
             ext=ext,
             size=item.size,
             part_size=part_size,
-            object_key=object_key(self._stage, self._user_id, self._session.id, category, file_id, ext),
+            object_key=object_key(self._rules.stage, self._user_id, self._session.id, category, file_id, ext),
             status="pending",
             upload_id=None,
             attempt=self._attempt,
             etag=None,
         )
-        return Decision(Step.START, file, item)
+        return Accepted(Step.START, file, item)
 
 
 def _same(item: FileMetadata, file: FileRow) -> bool:

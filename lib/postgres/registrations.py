@@ -1,13 +1,14 @@
 """The SQL of registering files: reserve under the session's lock, settle when S3 has answered."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg import Cursor
 from psycopg.rows import DictRow
 
-from lib.domain.rows import FileRow, SessionRow
+from lib.domain.registration_plan import RegistrationPlan, Reservation
+from lib.domain.rows import FileRow
 from lib.postgres.database import Connection, Database, transaction
 from lib.postgres.selects import SELECT_FILES, SELECT_SESSION, file_row, session_cursor
 
@@ -75,15 +76,6 @@ WHERE s.id = %(session_id)s
 
 
 @dataclass(frozen=True, slots=True)
-class Reservation:
-    """What a registration writes before S3 is called: new rows, and failed files that start anew."""
-
-    attempt: str
-    new: Sequence[FileRow] = ()
-    restarted: Sequence[FileRow] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class FileState:
     """What has become of a file meanwhile."""
 
@@ -99,9 +91,6 @@ class States:
     files: Mapping[str, FileState]
 
 
-Plan = Callable[[SessionRow, list[FileRow], set[str]], Reservation]
-
-
 class RegistrationStore:
     """The two writes of a registration; every method may raise `ApiError` `DATABASE_UNAVAILABLE`."""
 
@@ -109,15 +98,14 @@ class RegistrationStore:
         self._database = database
         self._stage = stage
 
-    def reserve(self, user_id: str, session_id: str, file_ids: Sequence[str], plan: Plan) -> set[str] | None:
-        """Let `plan` judge the session as it is and write what it reserves, both under the session's lock.
+    def reserve(self, session_id: str, plan: RegistrationPlan) -> Reservation | None:
+        """Judge the plan's files under the session's lock, and write the rows of those that it accepts.
 
-        `plan` is given the session, its files, and those of `file_ids` that are files of other sessions.
-        Returns the ids of the rows that are written; None where the user has no such session.
+        Returns what was decided; None where the user has no such session. Raises `ApiError` as the plan does.
         """
-        ids = {"session_id": session_id, "user_id": user_id, "file_ids": list(file_ids)}
+        ids = {"session_id": session_id, "user_id": plan.user_id, "file_ids": plan.sent_ids}
 
-        def work(connection: Connection) -> set[str] | None:
+        def work(connection: Connection) -> Reservation | None:
             with transaction(connection) as pipeline:
                 # FOR UPDATE would make the inserts of parts wait, through their foreign keys.
                 session_rows = session_cursor(connection).execute(SELECT_SESSION + "FOR NO KEY UPDATE", ids)
@@ -130,11 +118,10 @@ class RegistrationStore:
                     return None
                 files = [file_row(row, self._stage) for row in file_rows.fetchall()]
                 foreign_ids = {row["id"] for row in foreign_rows.fetchall()}
-                reservation = plan(session, files, foreign_ids)
+                reservation = plan.reserve(session, files, foreign_ids)
                 inserted = _write(connection, reservation)
             # Outside, where the answers have come with that of COMMIT: inside, each would be waited for.
-            written = {row["id"] for cursor in inserted for row in cursor.fetchall()}
-            return written | {file.id for file in reservation.restarted}
+            return reservation.after_writing({row["id"] for cursor in inserted for row in cursor.fetchall()})
 
         return self._database.run(work)
 
@@ -153,7 +140,8 @@ class RegistrationStore:
         reservations that go, `failed` are files that are failed once more. A file that was given up and
         registered again meanwhile is not touched, and has no upload here.
         """
-        values = _ours(session_id, files, started) | {"withdrawn": list(withdrawn), "failed": list(failed)}
+        ends = {"withdrawn": list(withdrawn), "failed": list(failed)}
+        values = _values_of(session_id, files, started) | ends
 
         def work(connection: Connection) -> list[DictRow]:
             with transaction(connection):
@@ -166,11 +154,11 @@ class RegistrationStore:
 
     def states(self, session_id: str, files: Sequence[FileRow]) -> States:
         """Say what the session and these files have become."""
-        values = _ours(session_id, files, {})
+        values = _values_of(session_id, files, {})
         return _states(self._database.run(lambda c: c.execute(SELECT_STATES, values).fetchall()))
 
 
-def _ours(session_id: str, files: Sequence[FileRow], started: Mapping[str, str]) -> dict[str, Any]:
+def _values_of(session_id: str, files: Sequence[FileRow], started: Mapping[str, str]) -> dict[str, Any]:
     return {
         "session_id": session_id,
         "ids": [file.id for file in files],
@@ -183,9 +171,9 @@ def _write(connection: Connection, reservation: Reservation) -> list[Cursor[Dict
     """Write a reservation; a row whose id another session took in this very moment is not in its cursor."""
     inserted = [
         connection.execute(INSERT_FILE, {name: getattr(file, name) for name in FileRow.__slots__})
-        for file in reservation.new
+        for file in reservation.new_files
     ]
-    restarted = [file.id for file in reservation.restarted]
+    restarted = [file.id for file in reservation.restarted_files]
     if restarted:
         connection.execute(RESTART_FILES, {"restarted": restarted, "attempt": reservation.attempt})
     return inserted

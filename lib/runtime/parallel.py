@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TypeVar
 
-from lib.domain.errors import ApiError
+from lib.domain.errors import ApiError, Refused
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,14 +23,14 @@ class Parallel:
         """End the threads."""
         self._executor.shutdown()
 
-    def outcomes(self, call: Callable[[Item], Result], items: Iterable[Item]) -> list[Result | ApiError]:
-        """What became of each item, in their order: its result, or the `ApiError` it ended with."""
+    def outcomes(self, call: Callable[[Item], Result], items: Iterable[Item]) -> list[Result | Refused]:
+        """What became of each item, in their order: its result, or `Refused` with its `ApiError`."""
 
-        def outcome(item: Item) -> Result | ApiError:
+        def outcome(item: Item) -> Result | Refused:
             try:
                 return call(item)
             except ApiError as error:
-                return error
+                return Refused(error)
 
         waiting = list(items)
         if len(waiting) == 1:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lib.domain.errors import RETRY_SOON, ApiError, Reason
+from lib.domain.errors import RETRY_SOON, ApiError, Reason, Refused
 from lib.domain.rows import FileRow
 from lib.postgres.files import FileStore
 from lib.runtime.parallel import Parallel
@@ -48,8 +48,8 @@ class Abort:
         if aborted:
             left |= self._store.delete(aborted)
         for outcome in outcomes:
-            if isinstance(outcome, ApiError):
-                raise outcome
+            if isinstance(outcome, Refused):
+                raise outcome.error
         return left
 
     def _abort_upload(self, file: FileRow) -> bool:

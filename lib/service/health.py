@@ -1,6 +1,6 @@
 """Whether the API can work: the database and the bucket can be reached."""
 
-from lib.domain.errors import ApiError
+from lib.domain.errors import Refused
 from lib.domain.models import Health
 from lib.postgres.sessions import SessionStore
 from lib.runtime import log
@@ -20,9 +20,9 @@ class HealthCheck:
         """Ask both at once."""
         outcomes = self._parallel.outcomes(lambda ask: ask(), (self._store.ping, self._s3.head_bucket))
         for outcome in outcomes:
-            if isinstance(outcome, ApiError):
-                log.refused("health", outcome)
-        failed = [isinstance(outcome, ApiError) for outcome in outcomes]
+            if isinstance(outcome, Refused):
+                log.refused("health", outcome.error)
+        failed = [isinstance(outcome, Refused) for outcome in outcomes]
         return Health(
             status="unavailable" if any(failed) else "ok",
             database="unavailable" if failed[0] else "ok",

@@ -13,7 +13,7 @@ from lib import service, wiring
 from lib.domain.errors import ApiError, Reason
 from lib.postgres.database import Database, _ConnectionLostError
 from lib.s3.bucket import Bucket
-from lib.service import registration
+from lib.service import upload_starts
 from tests.support.client import Client, put_part
 from tests.support.faults import Faults
 from tests.support.http_faults import FaultyProxy
@@ -55,7 +55,7 @@ def faulty(behind, faults):
 @pytest.fixture
 def new_world(shared_api, sound, s3, db, monkeypatch):
     """Makes one, and prepares it for a use case."""
-    monkeypatch.setattr(registration, "PAUSES", (0.05,))  # nobody else is alive to be waited for
+    monkeypatch.setattr(upload_starts, "PAUSES", (0.05,))  # nobody else is alive to be waited for
 
     def make(case):
         wiring.use(sound)

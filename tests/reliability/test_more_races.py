@@ -9,9 +9,10 @@ import pytest
 
 from lib import wiring
 from lib.domain.part_layout import StoredPart
+from lib.domain.registration_plan import Accepted, Reservation, Step
 from lib.postgres.database import Database
 from lib.postgres.files import COMPLETE_FILE, FileStore
-from lib.postgres.registrations import RegistrationStore, Reservation
+from lib.postgres.registrations import RegistrationStore
 from lib.postgres.sessions import CANCEL_SESSION
 from tests.support.client import new_id, pdf, put_part
 from tests.support.faults import unavailable
@@ -96,12 +97,21 @@ def test_everything_at_once_ends_with_the_file_completed_or_gone(shared_api, s3,
     assert uploads_of(s3, session) == []
 
 
+class Late:
+    """A plan that takes every file for a failed one: it was, a moment ago."""
+
+    def __init__(self, user):
+        self.user_id, self.sent_ids = user, []
+
+    def reserve(self, session, files, foreign_ids):
+        return Reservation(session, new_id(), [Accepted(Step.RESTART, file, None) for file in files])
+
+
 def test_a_restart_that_a_slow_completion_overtakes_forgets_no_parts(shared_api, database, user):
     api, session = shared_api, shared_api.session()
     file, _ = api.upload(session, pdf(), b"abc")
     api.complete(session, file["fileId"])
-    store = RegistrationStore(database, "dev")
-    store.reserve(user, session, [], lambda _, files, __: Reservation(new_id(), restarted=files))
+    RegistrationStore(database, "dev").reserve(session, Late(user))
     assert len(api.parts(session, file["fileId"])["parts"]) == 1
     assert api.show(session)["files"][0]["status"] == "completed"
 

@@ -4,7 +4,7 @@ import pytest
 
 from lib import wiring
 from lib.s3.refusals import PartsChangedError
-from lib.service import registration
+from lib.service import upload_starts
 from tests.conftest import SECRET
 from tests.support.client import MIB, new_id, pdf, put_all
 from tests.support.faults import Crash, unavailable
@@ -123,7 +123,7 @@ def test_restart_when_s3_fails_leaves_the_file_failed(api, faults, db):
 
 
 def test_adopting_when_s3_fails_leaves_the_reservation_to_the_call_that_made_it(api, faults, db, monkeypatch):
-    monkeypatch.setattr(registration, "PAUSES", (0.05,))  # nobody else is alive to be waited for
+    monkeypatch.setattr(upload_starts, "PAUSES", (0.05,))  # nobody else is alive to be waited for
     session = api.session()
     file = api.register(session, pdf())
     db.execute("UPDATE upload_session_files SET upload_id = NULL WHERE id = %s", [file["fileId"]])

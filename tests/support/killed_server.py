@@ -13,7 +13,7 @@ import boto3.session  # noqa: F401 - imported before the fork, as is all the res
 
 from dev import server
 from lib import wiring
-from lib.service import registration
+from lib.service import upload_starts
 from tests.support.faults import Faults
 
 
@@ -35,7 +35,7 @@ def serve(listener, name, moment):
 
 
 def main():
-    registration.PAUSES = (0.05,)  # nobody else is alive to be waited for
+    upload_starts.PAUSES = (0.05,)  # nobody else is alive to be waited for
     for line in sys.stdin:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             pid = os.fork()

@@ -10,5 +10,5 @@ app = Endpoint("/api/mocs/uploads/sessions/:sessionId/files", get_application)
 @app.on("POST", body=FileMetadata)
 def register(api: Application, call: Call[FileMetadata]) -> Response:
     """201 with the file, its upload and its URLs; 200 where its upload was there already."""
-    file, started = api.registration.register_file(call.user_id, call.session_id, call.body)
-    return Response(201 if started else 200, file)
+    registered = api.registration.register_file(call.user_id, call.session_id, call.body)
+    return Response(201 if registered.started else 200, registered.file)

@@ -1,0 +1,142 @@
+"""Start the uploads of files that are reserved, or wait for the call that is about to, and settle."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from lib.domain.errors import RETRY_SOON, ApiError, Reason, Refused
+from lib.domain.registration_plan import Accepted, Step
+from lib.domain.rows import FileRow
+from lib.postgres.registrations import FileState, RegistrationStore, States
+from lib.runtime.parallel import Parallel
+from lib.s3.bucket import Bucket
+
+# How long a call waits for the one that reserved a file before it; it then starts the upload itself.
+PAUSES = (0.05, 0.1, 0.2, 0.4, 0.6, 0.7)  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """The upload that a file has, whether this call started it, and whether it takes parts no more."""
+
+    id: str
+    started: bool = False
+    completed: bool = False
+
+
+Uploads = dict[str, Upload | Refused]  # by file id
+
+
+class UploadStarts:
+    """Between the reservation of files and their registration: each gets the one upload that it keeps."""
+
+    def __init__(
+        self,
+        store: RegistrationStore,
+        s3: Bucket,
+        parallel: Parallel,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._store = store
+        self._s3 = s3
+        self._parallel = parallel
+        self._sleep = sleep
+
+    def uploads_of(self, session_id: str, accepted: Sequence[Accepted]) -> Uploads:
+        """The upload of each file: the one that is there, another call's, or one started now.
+
+        `Refused` says why a file has none: `STORAGE_UNAVAILABLE`, `SESSION_NOT_ACTIVE`, `FILE_NOT_FOUND`,
+        `DUPLICATE_FILE_KEY`. Raises `ApiError` `DATABASE_UNAVAILABLE`.
+        """
+        uploads: Uploads = {
+            one.file.id: Upload(one.file.upload_id or "", completed=one.file.status == "completed")
+            for one in accepted
+            if one.step is Step.REPLAY
+        }
+        adopted = [one for one in accepted if one.step is Step.ADOPT]
+        if adopted:
+            uploads |= self._wait_for_others(session_id, adopted)
+        missing = {one.file.id: one for one in accepted if one.file.id not in uploads}
+        return uploads | self._start(session_id, list(missing.values())) if missing else uploads
+
+    def _wait_for_others(self, session_id: str, adopted: Sequence[Accepted]) -> Uploads:
+        """What other calls make of files they reserved; those that none brings to an end are left out."""
+        ends: Uploads = {}
+        for pause in PAUSES:
+            self._sleep(pause)
+            states = self._store.states(session_id, [one.file for one in adopted]).files
+            for one in adopted:
+                state = states.get(one.file.id)
+                if state is None or state.status == "failed":  # S3 failed the call that had reserved it
+                    ends[one.file.id] = _unavailable()
+                elif state.upload_id:
+                    ends[one.file.id] = _found_by(one, state)
+            if all(one.file.id in ends for one in adopted):
+                break
+        return ends
+
+    def _start(self, session_id: str, accepted: Sequence[Accepted]) -> Uploads:
+        """Start an upload for each file, and settle which of them the files keep."""
+        files = {one.file.id: one.file for one in accepted}
+        created = dict(zip(files, self._parallel.outcomes(self._create_upload, files.values()), strict=True))
+        failed = [one for one in accepted if isinstance(created[one.file.id], Refused)]
+        started = {id_: one for id_, one in created.items() if not isinstance(one, Refused)}
+        states = self._store.settle(
+            session_id,
+            list(files.values()),
+            started=started,
+            # A reservation that was adopted is left: the call that made it may still need it.
+            withdrawn=[one.file.id for one in failed if one.step is Step.START],
+            failed=[one.file.id for one in failed if one.step is Step.RESTART],
+        )
+        uploads = {id_: _settled(one, states, id_) for id_, one in created.items()}
+        self._abort_superfluous(files, started, uploads)
+        return uploads
+
+    def _create_upload(self, file: FileRow) -> str:
+        return self._s3.create_upload(file.object_key, file.mime_type, file.attempt)
+
+    def _abort_superfluous(
+        self, files: Mapping[str, FileRow], started: Mapping[str, str], uploads: Uploads
+    ) -> None:
+        """Abort the uploads that no file kept; what fails here is left to the bucket's lifecycle rule."""
+        superfluous = [
+            (files[file_id].object_key, upload_id)
+            for file_id, upload_id in started.items()
+            if not _keeps(uploads[file_id])
+        ]
+        self._parallel.outcomes(lambda upload: self._s3.abort_upload(*upload), superfluous)
+
+
+def _upload(state: FileState, started: bool = False) -> Upload:
+    return Upload(state.upload_id or "", started, completed=state.status == "completed")
+
+
+def _found_by(accepted: Accepted, state: FileState) -> Upload | Refused:
+    """A file whose other call was alive after all: the same file to who knows its id, else a duplicate."""
+    if accepted.item.file_id is None:
+        return Refused(ApiError(Reason.DUPLICATE_FILE_KEY, details={"fileId": accepted.file.id}))
+    return _upload(state)
+
+
+def _settled(created: str | Refused, states: States, file_id: str) -> Upload | Refused:
+    """The upload that a file has now: this call's, a faster one's, or none and why."""
+    state = states.files.get(file_id)
+    if state is not None and state.upload_id:
+        return _upload(state, started=state.upload_id == created)
+    if isinstance(created, Refused):
+        return created
+    # Started, and then there was no file to keep it: it or its session was given up meanwhile, or S3 failed
+    # another call for the same file.
+    if states.session_status != "active":
+        return Refused(ApiError(Reason.SESSION_NOT_ACTIVE))
+    return Refused(ApiError(Reason.FILE_NOT_FOUND)) if state is None else _unavailable()
+
+
+def _keeps(upload: Upload | Refused) -> bool:
+    """Whether the file has the upload that this call started."""
+    return isinstance(upload, Upload) and upload.started
+
+
+def _unavailable() -> Refused:
+    return Refused(ApiError(Reason.STORAGE_UNAVAILABLE, retry_after=RETRY_SOON))
