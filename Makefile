@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 CHROMIUM_FOUND = $${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}
 
 .DEFAULT_GOAL := help
-.PHONY: help run upload seed migrate doctor test lint types types-page check test-reliability torture soak \
+.PHONY: help run upload seed migrate doctor test lint types types-page check size test-reliability torture soak \
   test-localstack test-oidc test-pgbouncer test-browser build test-vercel vercel-dev test-vercel-dev \
   http proof bench clean
 
@@ -49,6 +49,9 @@ types-page: ## The page's JavaScript, by its JSDoc types (needs npm)
 	  --lib es2023,dom,dom.iterable public/*.js
 
 check: lint types test ## All three
+
+size: $(STAMP) ## Functions over 40 lines, files over 300, modules without a docstring (it informs, and never fails)
+	@$(PY) -m tests.house.size
 
 test-reliability: $(STAMP) ## Every crash point with real kills, a thousand fuzzed calls, load with faults (minutes)
 	$(PY) -m pytest tests/reliability -m long

@@ -29,8 +29,12 @@ def pytest_addoption(parser):
 
 
 def pytest_configure():
-    """Being told to end (a cancelled CI job) is as Ctrl-C: the servers are stopped on the way out."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Stop the servers on the way out when told to end (a cancelled CI job), as at Ctrl-C.
+
+    Ctrl-C is set, too: Python leaves it ignored when the caller did (`make test &` in a script).
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

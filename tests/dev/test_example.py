@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg
@@ -13,7 +12,8 @@ import pytest
 
 from tests.conftest import token_for
 from tests.support.client import MIB
-from tests.support.servers import LocalServer
+from tests.support.parts_proxy import PartsProxy
+from tests.support.servers import LocalServer, wait_for
 
 SCRIPT = Path(__file__).parent.parent.parent / "examples" / "upload.py"
 SIZE = 120 * MIB - 1
@@ -31,9 +31,17 @@ def file(tmp_path):
 
 
 @pytest.fixture
-def run(env, tmp_path, user):
+def store(env):
+    """The store behind a proxy that can hold parts."""
+    with PartsProxy(env["S3_ENDPOINT_URL"]) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def run(env, store, tmp_path, user):
     """Starts the script; answers its process."""
-    with LocalServer(env | {"MAX_INSTRUCTION_MB": "200"}, tmp_path / "log") as server:
+    settings = {"MAX_INSTRUCTION_MB": "200", "S3_ENDPOINT_URL": store.url}
+    with LocalServer(env | settings, tmp_path / "log") as server:
         script_env = {
             **os.environ,
             "API_URL": server.url,
@@ -59,26 +67,21 @@ def upload_of(db, user):
     return row or (None, None)
 
 
-def parts_there(db, s3, env, user):
-    key, upload_id = upload_of(db, user)
-    if upload_id is None:
-        return []
-    return s3.list_parts(Bucket=env["MOC_BUCKET"], Key=key, UploadId=upload_id).get("Parts", [])
-
-
 def test_killed_and_started_again_it_sends_only_what_is_missing(
-    run, file, env, db: psycopg.Connection, s3, user
+    run, store, file, env, db: psycopg.Connection, s3, user
 ):
+    store.hold(3)
     first = run(file)
-    deadline = time.monotonic() + 30
-    while len(parts_there(db, s3, env, user)) < 3:
+
+    def three_are_there():
         assert first.poll() is None, first.stdout.read()
-        assert time.monotonic() < deadline
+        assert len(store.stored()) == 3
+
+    wait_for(three_are_there, 90)
     first.send_signal(signal.SIGKILL)
     first.communicate()
-    time.sleep(0.5)  # what was under way is refused by then
-    there = len(parts_there(db, s3, env, user))
-    assert 3 <= there < PART_COUNT
+    there = len(store.stored())
+    store.reset()  # what was under way never arrives
 
     second = run(file)
     output, _ = second.communicate(timeout=60)

