@@ -8,6 +8,6 @@ app = Endpoint("/api/openapi.json", get_application, public=True)
 
 
 @app.on("GET")
-def show(_: Application, __: Call[None]) -> Response:
-    """200 with the document."""
-    return Response(200, document())
+def show(app: Application, _: Call[None]) -> Response:
+    """200 with the document, and with what may be uploaded under these settings."""
+    return Response(200, document() | {"x-upload-policy": app.policy.as_document()})

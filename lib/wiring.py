@@ -35,6 +35,7 @@ class Application:
     """The use cases, ready to be called from any thread."""
 
     settings: Settings
+    policy: Policy
     authenticator: Authenticator
     sessions: Sessions
     registration: Registration
@@ -69,17 +70,14 @@ def build(
     registration_store = wrap(RegistrationStore(database, settings.stage))
     file_store = wrap(FileStore(database, settings.stage))
     s3 = wrap(Bucket(settings, on_ready))
-    policy = Policy.of_sizes(
-        instruction=settings.max_instruction_mb,
-        parts_list=settings.max_parts_list_mb,
-        image=settings.max_image_mb,
-    )
+    policy = Policy(settings.max_category_mb)
     parallel = Parallel()
     urls = PartUrls(s3, timedelta(minutes=settings.presigned_url_ttl_minutes), settings.max_presigned_urls)
     abort = Abort(file_store, s3, parallel)
     starts = UploadStarts(registration_store, s3, parallel)
     return Application(
         settings=settings,
+        policy=policy,
         authenticator=Authenticator(settings),
         sessions=Sessions(session_store, s3, abort, policy, settings),
         registration=Registration(registration_store, s3, starts, urls, policy, settings),

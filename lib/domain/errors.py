@@ -31,7 +31,7 @@ class Reason(Enum):
     # fmt: off
     INVALID_JSON            = 400, "The request body is missing or is not valid JSON (UTF-8)."
     BATCH_TOO_LARGE         = 400, "Too many files in one batch: split it."
-    INSTRUCTION_REQUIRED    = 400, "Declare a file of category 'instruction' too, or send no files at all."
+    INSTRUCTION_REQUIRED    = 400, "Declare a file of the category that is required, or send no files at all."
     CATEGORY_LIMIT_EXCEEDED = 400, "The session holds as many files of this category as it may."
     FILE_COUNT_EXCEEDED     = 400, "The session is full: use another session, or abort a file."
     PART_COUNT_INVALID      = 400, "S3 could not assemble the file from that many parts: see details."
@@ -56,6 +56,7 @@ class Reason(Enum):
     BODY_TOO_LARGE          = 413, "The body is larger than 4.5 MB: file bytes go to S3, not through here."
     MIME_TYPE_NOT_ALLOWED   = 415, "This type is not allowed: see details.allowedTypes."
     VALIDATION_ERROR        = 422, "The request has the wrong shape: see details.fields."
+    FILE_EMPTY              = 422, "The file is empty: there is nothing to upload. Leave it out."
     SESSION_RATE_LIMIT      = 429, "Too many sessions in 24 hours: try again after details.nextAllowedAt."
     INTERNAL_ERROR          = 500, "Something went wrong here. Quote the requestId when you report it."
     STORAGE_UNAVAILABLE     = 503, "The object store does not answer: try again. Nothing is lost.", 5

@@ -1,81 +1,22 @@
 """Requests and responses, as `/api/openapi.json` shows them."""
 
-import json
-import math
-import re
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    PlainSerializer,
     SerializerFunctionWrapHandler,
     model_serializer,
 )
 from pydantic.alias_generators import to_camel
 
-from lib.domain.part_layout import MAX_OBJECT_SIZE, MAX_PART_COUNT
+from lib.domain.fields import Etag, Extension, Metadata, MimeType, Name, PartNumber, Size, Time, Uuid
+from lib.domain.part_layout import MAX_PART_COUNT
+from lib.domain.policy import category_names, extension_of, type_of
 
-MAX_METADATA_SIZE = 16 * 1024  # bytes, as JSON
-
-Category = Literal["instruction", "parts-list", "image", "thumbnail"]
 FileStatus = Literal["pending", "completed", "failed"]
 SessionStatus = Literal["active", "expired", "cancelled"]
-
-
-def canonical_uuid(text: str) -> str:
-    """A UUID in lower case; raises `ValueError` where it is none in the usual form."""
-    if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text):
-        raise ValueError("must be a UUID such as 3f0b6c1e-8a53-4c4f-9d0e-2f4f6a1b7c5d")
-    return text.lower()
-
-
-def _unquoted(etag: str) -> str:
-    etag = etag[1:-1] if len(etag) > 1 and etag[0] == etag[-1] == '"' else etag
-    if not etag or '"' in etag:
-        raise ValueError('must be an ETag as S3 sent it, with or without its quotes: "9bb58f26…"')
-    return etag
-
-
-def _without_dot(ext: str) -> str:
-    ext = ext.removeprefix(".")
-    if not ext:
-        raise ValueError("must have a character besides the dot")
-    return ext
-
-
-def _storable(metadata: dict[str, Any]) -> dict[str, Any]:
-    if _has_infinity(metadata):
-        raise ValueError("must not hold numbers too large for a double")
-    if len(json.dumps(metadata, ensure_ascii=False).encode()) > MAX_METADATA_SIZE:
-        raise ValueError("must be at most 16 KiB of JSON")
-    return metadata
-
-
-def _has_infinity(value: Any) -> bool:
-    if isinstance(value, dict | list):
-        return any(map(_has_infinity, value.values() if isinstance(value, dict) else value))
-    return isinstance(value, float) and math.isinf(value)
-
-
-def rfc3339(moment: datetime) -> str:
-    """A time as the contract writes it: RFC 3339 in UTC, in whole seconds, never later than it is."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-Uuid = Annotated[str, AfterValidator(canonical_uuid), Field(json_schema_extra={"format": "uuid"})]
-Etag = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_unquoted)]
-PartNumber = Annotated[int, Field(ge=1, le=MAX_PART_COUNT)]
-Time = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
-Metadata = Annotated[dict[str, Any], AfterValidator(_storable)]
-# token "/" token, then parameters (RFC 9110, 8.3.1); printable ASCII only, since it becomes a header
-MimeType = Annotated[
-    str,
-    Field(max_length=255, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+ *(;[ -~]*)?$"),
-]
 
 
 class _Model(BaseModel):
@@ -93,19 +34,41 @@ class _Model(BaseModel):
 # --- Requests. Unknown fields are ignored: clients may be newer than the server.
 
 
+def _named_categories(schema: dict[str, Any]) -> None:
+    """The categories that there are, whatever the table says when the document is made."""
+    schema["anyOf"] = [{"type": "string", "enum": category_names()}, {"type": "null"}]
+
+
 class FileMetadata(_Model):
     """A file that a client wants to upload."""
 
-    name: str = Field(min_length=1, max_length=255)
-    size: int = Field(ge=1, le=MAX_OBJECT_SIZE, description="bytes")
-    type: MimeType
-    category: Category | None = Field(default=None, description="derived from `type` where absent")
-    ext: Annotated[str, Field(min_length=1, max_length=10), AfterValidator(_without_dot)] | None = None
-    file_key: str | None = Field(
-        default=None, min_length=1, max_length=255, description="`name` where absent"
+    name: Name
+    size: Size = Field(description="bytes")
+    type: MimeType | None = Field(
+        default=None, description="that of the extension where absent, empty or application/octet-stream"
     )
+    category: str | None = Field(
+        default=None, description="derived from `type` where absent", json_schema_extra=_named_categories
+    )
+    ext: Extension | None = Field(default=None, description="from `name` where absent")
+    file_key: Name | None = Field(default=None, description="`name` where absent")
     file_id: Uuid | None = None
     part_count: int | None = Field(default=None, description="asks for the presigned URLs of that many parts")
+
+    @property
+    def key(self) -> str:
+        """What the file is called in its session."""
+        return self.file_key or self.name
+
+    @property
+    def extension(self) -> str | None:
+        """The extension that was sent, else the name's."""
+        return self.ext or extension_of(self.name)
+
+    @property
+    def media_type(self) -> str:
+        """The canonical type of the file."""
+        return type_of(self.type, self.extension)
 
 
 class CreateSession(_Model):
@@ -119,6 +82,8 @@ class CreateSession(_Model):
 
 class RegisterBatch(_Model):
     """Many files at once; each is judged alone, so their shapes are checked later, one by one."""
+
+    judged_alone: ClassVar[str] = "files"
 
     files: list[Any] = Field(
         min_length=1, json_schema_extra={"items": {"$ref": "#/components/schemas/FileMetadata"}}

@@ -1,112 +1,154 @@
-"""What may be uploaded: one table of categories, and what follows from it."""
+"""What may be uploaded: one table, and what follows from it. Another app edits `TABLE` (docs/policy.md)."""
 
 import hashlib
 import re
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from lib.domain import media_type
 from lib.domain.errors import ApiError, Reason
 
 MIB = 1024 * 1024
 SAFE_IN_KEY = frozenset(string.ascii_letters + string.digits + "-_")
 
-IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif")
-PARTS_LIST_TYPES = (
-    "text/csv",
-    "application/csv",
-    "application/xml",
-    "text/xml",
-    "text/plain",
-    "application/vnd.ms-excel",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-)
-
-# Not the `mimetypes` module: it reads the machine's own tables, and a file's category, which is part of its
-# object key, must be the same on every machine.
-TYPES_BY_EXTENSION = {
-    "pdf": "application/pdf",
-    "csv": "text/csv",
-    "xml": "application/xml",
-    "txt": "text/plain",
-    "xls": "application/vnd.ms-excel",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "jpg": "image/jpeg",
-    "jpeg": "image/jpeg",
-    "png": "image/png",
-    "webp": "image/webp",
-    "gif": "image/gif",
-}
+# The types of a category with their extensions: the first is the object key's, each stands for its type where
+# the client names none. Not the `mimetypes` module, which reads the machine's own tables.
+Types = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Category:
     """What files of one category may be."""
 
-    mime_types: tuple[str, ...]
-    max_size: int  # bytes
+    name: str  # part of the object keys: letters, digits, "-" and "_"
+    types: Types
+    max_mb: int  # MiB of the largest file, unless the environment says otherwise
+    setting: str  # the variable that says otherwise: MAX_…_MB; several categories may share one
     max_files: int | None = None  # in a session; None: as many as the session takes
+    required: bool = False  # whether a session that declares its files must declare one of these
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What may be uploaded to one app; where a type is in several categories, the first is the default."""
+
+    prefix: str  # of the object keys, behind the stage
+    categories: tuple[Category, ...]
+
+
+IMAGES = {
+    "image/jpeg": ("jpg", "jpeg"),
+    "image/png": ("png",),
+    "image/webp": ("webp",),
+    "image/gif": ("gif",),
+}
+LISTS = {
+    "text/csv": ("csv",),
+    "application/xml": ("xml",),
+    "text/plain": ("txt",),
+    "application/vnd.ms-excel": ("xls",),
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ("xlsx",),
+}
+TABLE = Table(
+    "moc-instructions",
+    (
+        Category("instruction", {"application/pdf": ("pdf",)}, 50, "MAX_INSTRUCTION_MB", required=True),
+        Category("parts-list", LISTS, 5, "MAX_PARTS_LIST_MB", max_files=5),
+        Category("image", IMAGES, 10, "MAX_IMAGE_MB", max_files=20),
+        Category("thumbnail", IMAGES, 10, "MAX_IMAGE_MB", max_files=1),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The rule of each category."""
+    """The table, with the sizes that the environment sets."""
 
-    rules: dict[str, Rule]
+    sizes_mb: Mapping[str, int]  # MiB by the name of the variable
 
-    @classmethod
-    def of_sizes(cls, *, instruction: int, parts_list: int, image: int) -> "Policy":
-        """The table, with the largest file of each category in MiB."""
-        return cls(
-            {
-                "instruction": Rule(("application/pdf",), instruction * MIB),
-                "parts-list": Rule(PARTS_LIST_TYPES, parts_list * MIB, max_files=5),
-                "image": Rule(IMAGE_TYPES, image * MIB, max_files=20),
-                "thumbnail": Rule(IMAGE_TYPES, image * MIB, max_files=1),
-            }
-        )
+    def category_for(
+        self, mime_type: str, category: str | None, size: int, *, field: str = "category"
+    ) -> str:
+        """The category of a file that may be uploaded; `field` is where its category stands in the request.
 
-    def category_for(self, mime_type: str, category: str | None, size: int) -> str:
-        """The category of a file that may be uploaded.
-
-        Raises `ApiError` `MIME_TYPE_NOT_ALLOWED` and `FILE_TOO_LARGE`.
+        Raises `ApiError` `VALIDATION_ERROR` (no such category), `MIME_TYPE_NOT_ALLOWED`, `FILE_TOO_LARGE`.
         """
-        chosen = category or category_of(mime_type)
-        allowed = self._allowed_types(chosen)
-        if chosen is None or essence(mime_type) not in allowed:
-            details = {"type": mime_type, "category": chosen, "allowedTypes": allowed}
+        if category is not None and category not in category_names():
+            problem = f"must be one of {', '.join(category_names())}"
+            raise ApiError(
+                Reason.VALIDATION_ERROR, details={"fields": [{"field": field, "problem": problem}]}
+            )
+        essence = media_type.essence(mime_type)
+        chosen = _named(category or category_of(mime_type))
+        allowed = chosen.types if chosen else _all_types()
+        if chosen is None or essence not in allowed:
+            details = {"type": essence, "category": category, "allowedTypes": sorted(allowed)}
             raise ApiError(Reason.MIME_TYPE_NOT_ALLOWED, details=details)
-        limit = self.rules[chosen].max_size
+        limit = self.max_size(chosen)
         if size > limit:
-            bounds = {"sizeBytes": size, "maxSizeBytes": limit, "category": chosen}
+            bounds = {"sizeBytes": size, "maxSizeBytes": limit, "category": chosen.name}
             raise ApiError(Reason.FILE_TOO_LARGE, details=bounds)
-        return chosen
+        return chosen.name
+
+    def max_size(self, category: Category) -> int:
+        """The largest file of a category, in bytes."""
+        return self.sizes_mb.get(category.setting, category.max_mb) * MIB
 
     def check_room(self, category: str, others: Iterable[str]) -> None:
         """Raise `ApiError` `CATEGORY_LIMIT_EXCEEDED` where the other files leave no room for one."""
-        limit = self.rules[category].max_files
+        chosen = _named(category)
+        limit = chosen.max_files if chosen else None
         if limit is not None and sum(other == category for other in others) >= limit:
             details = {"category": category, "maxFiles": limit}
             raise ApiError(Reason.CATEGORY_LIMIT_EXCEEDED, details=details)
 
-    def _allowed_types(self, category: str | None) -> list[str]:
-        rules = [self.rules[category]] if category else self.rules.values()
-        return sorted({mime_type for rule in rules for mime_type in rule.mime_types})
+    def check_required(self, categories: Iterable[str]) -> None:
+        """Raise `ApiError` `INSTRUCTION_REQUIRED` where declared files lack a category that must be there."""
+        there = set(categories)
+        for category in TABLE.categories:
+            if category.required and category.name not in there:
+                message = f"Declare a file of category '{category.name}' too, or send no files at all."
+                raise ApiError(Reason.INSTRUCTION_REQUIRED, message)
+
+    def as_document(self) -> dict[str, Any]:
+        """The `x-upload-policy` of the OpenAPI document: the table, the effective sizes, the aliases."""
+        return {
+            "categories": [
+                {
+                    "name": category.name,
+                    "types": list(category.types),
+                    "extensions": [ext for exts in category.types.values() for ext in exts],
+                    "maxSizeBytes": self.max_size(category),
+                    "maxFiles": category.max_files,
+                    "required": category.required,
+                }
+                for category in TABLE.categories
+            ],
+            "typesByExtension": {ext: type_of(None, ext) for ext in _extensions()},
+            "aliases": media_type.ALIASES,
+        }
 
 
-def essence(mime_type: str) -> str:
-    """A MIME type without its parameters, in lower case (https://mimesniff.spec.whatwg.org/#mime-type-essence)."""
-    return mime_type.partition(";")[0].strip().lower()
+def category_names() -> list[str]:
+    """The categories, in the order of the table."""
+    return [category.name for category in TABLE.categories]
 
 
 def category_of(mime_type: str) -> str | None:
     """The category that a file of this type has where none is given."""
-    bare = essence(mime_type)
-    if bare == "application/pdf":
-        return "instruction"
-    if bare in IMAGE_TYPES:
-        return "image"
-    return "parts-list" if bare in PARTS_LIST_TYPES else None
+    essence = media_type.essence(mime_type)
+    return next((category.name for category in TABLE.categories if essence in category.types), None)
+
+
+def type_of(declared: str | None, ext: str | None) -> str:
+    """The canonical media type of a file; where the declared one says nothing, that of the extension."""
+    essence = media_type.essence(declared or "")
+    ext = (ext or "").lower()
+    if essence != media_type.UNKNOWN and ext not in media_type.LESS_EXACT_THAN.get(essence, ()):
+        return media_type.stored_as(declared or "").content_type
+    return _extensions().get(ext, essence)
 
 
 def extension_of(name: str) -> str | None:
@@ -117,8 +159,32 @@ def extension_of(name: str) -> str | None:
 
 def described_by(file_key: str) -> tuple[str, str]:
     """The category and MIME type of a file of which nothing but its key is known."""
-    mime_type = TYPES_BY_EXTENSION.get((extension_of(file_key) or "").lower(), "application/octet-stream")
-    return category_of(mime_type) or "instruction", mime_type
+    mime_type = type_of(None, extension_of(file_key))
+    return category_of(mime_type) or TABLE.categories[0].name, mime_type
+
+
+def key_extension(mime_type: str) -> str:
+    """The extension that the object key of a file of this type ends with."""
+    essence = media_type.essence(mime_type)
+    return next((c.types[essence][0] for c in TABLE.categories if essence in c.types), "bin")
+
+
+def _named(name: str | None) -> Category | None:
+    return next((category for category in TABLE.categories if category.name == name), None)
+
+
+def _all_types() -> set[str]:
+    return {mime_type for category in TABLE.categories for mime_type in category.types}
+
+
+def _extensions() -> dict[str, str]:
+    """Types by extension; where two types have one, the first of the table."""
+    found: dict[str, str] = {}
+    for category in TABLE.categories:
+        for mime_type, exts in category.types.items():
+            for ext in exts:
+                found.setdefault(ext, mime_type)
+    return found
 
 
 def object_key(
@@ -126,7 +192,7 @@ def object_key(
 ) -> str:
     """Where a file's bytes go; what came from outside is made safe for a key."""
     safe_ext = re.sub(r"[^a-z0-9]", "", (ext or "").lower())[:10] or "bin"
-    return f"{stage}/moc-instructions/{safe_segment(user_id)}/{session_id}/{category}/{file_id}.{safe_ext}"
+    return f"{stage}/{TABLE.prefix}/{safe_segment(user_id)}/{session_id}/{category}/{file_id}.{safe_ext}"
 
 
 def safe_segment(text: str) -> str:

@@ -6,10 +6,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
+from lib.domain import media_type
 from lib.domain.errors import ApiError, Reason, Refused
+from lib.domain.fields import nfc
 from lib.domain.models import FileMetadata
 from lib.domain.part_layout import check_part_count
-from lib.domain.policy import Policy, category_of, extension_of, object_key
+from lib.domain.policy import (
+    Policy,
+    category_names,
+    category_of,
+    extension_of,
+    key_extension,
+    object_key,
+    type_of,
+)
 from lib.domain.rows import FileRow, SessionRow, open_for_writing
 
 
@@ -138,7 +148,8 @@ class Judge:
         self._foreign_ids = foreign_ids
         self._attempt = attempt
         self._by_id = {file.id: file for file in files}
-        self._by_key = {file.file_key: file for file in files}
+        # Rows of old may have a key in another form of Unicode; one whose key has it as it is comes first.
+        self._by_key = {nfc(file.file_key): file for file in files} | {file.file_key: file for file in files}
         self._accepted: dict[str, Accepted] = {}
 
     def verdict(self, item: FileMetadata) -> Verdict:
@@ -158,7 +169,7 @@ class Judge:
             raise ApiError(Reason.FILE_ID_CONFLICT)
         known = self._by_id.get(item.file_id) if item.file_id else None
         accepted = self._again(item, known) if known else self._by_its_key(item) or self._new(item)
-        self._by_id[accepted.file.id] = self._by_key[accepted.file.file_key] = accepted.file
+        self._by_id[accepted.file.id] = self._by_key[nfc(accepted.file.file_key)] = accepted.file
         self._accepted[accepted.file.id] = accepted
         return accepted
 
@@ -175,7 +186,7 @@ class Judge:
 
     def _by_its_key(self, item: FileMetadata) -> Accepted | None:
         """Unfinished business with this key, where no id was sent; a file with an upload is a duplicate."""
-        known = self._by_key.get(item.file_key or item.name)
+        known = self._by_key.get(item.key)
         if known is None:
             return None
         resumable = known.status == "failed" or (known.status == "pending" and known.upload_id is None)
@@ -184,21 +195,21 @@ class Judge:
         return self._again(item, known)
 
     def _new(self, item: FileMetadata) -> Accepted:
-        category = self._rules.policy.category_for(item.type, item.category, item.size)
+        category = self._rules.policy.category_for(item.media_type, item.category, item.size)
         part_size = check_part_count(item.size, self._session.part_size_bytes, item.part_count)
         self._rules.policy.check_room(category, (file.category for file in self._by_id.values()))
         if len(self._by_id) >= self._max_files:
             raise ApiError(Reason.FILE_COUNT_EXCEEDED, details={"maxFiles": self._max_files})
         file_id = item.file_id or str(uuid.uuid4())
-        ext = item.ext or extension_of(item.name)
+        ext = key_extension(item.media_type)
         file = FileRow(
             id=file_id,
             session_id=self._session.id,
-            file_key=item.file_key or item.name,
+            file_key=item.key,
             name=item.name,
             category=category,
-            mime_type=item.type,
-            ext=ext,
+            mime_type=item.media_type,
+            ext=item.extension,
             size=item.size,
             part_size=part_size,
             object_key=object_key(self._rules.stage, self._user_id, self._session.id, category, file_id, ext),
@@ -211,15 +222,17 @@ class Judge:
 
 
 def _same(item: FileMetadata, file: FileRow) -> bool:
-    """Whether a request describes this file, cut into as many parts as it is."""
-    asked = (
-        item.category or category_of(item.type),
-        item.name,
-        item.size,
-        item.type,
-        item.ext or extension_of(item.name),
-        item.file_key or item.name,
-        file.layout.part_count if item.part_count is None else item.part_count,
-    )
-    known = (file.category, file.name, file.size, file.mime_type, file.ext, file.file_key)
-    return asked == (*known, file.layout.part_count)
+    """Whether a request describes this file, cut into as many parts as it is; both sides in one form."""
+    count = file.layout.part_count
+    asked_count = count if item.part_count is None else item.part_count
+    asked = (item.name, item.size, item.extension, item.key, asked_count, media_type.essence(item.media_type))
+    ext = nfc(file.ext) if file.ext else extension_of(nfc(file.name))
+    kind = media_type.essence(type_of(file.mime_type, ext))
+    known = (nfc(file.name), file.size, ext, nfc(file.file_key), count, kind)
+    return asked == known and _in_category(item, file)
+
+
+def _in_category(item: FileMetadata, file: FileRow) -> bool:
+    """Whether the file has the category that is asked for; from its type follows none that is no more."""
+    derived = category_of(item.media_type) if file.category in category_names() else file.category
+    return (item.category or derived) == file.category

@@ -13,8 +13,9 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel
 
 from lib.domain.errors import ApiError, Reason
-from lib.domain.models import canonical_uuid
-from lib.domain.validation import json_of, validated, validated_query
+from lib.domain.fields import canonical_uuid
+from lib.domain.json_body import BOM, json_of
+from lib.domain.validation import validated, validated_query
 from lib.runtime import log, oidc_token, request_budget
 from lib.runtime.config import Settings, SettingsError
 
@@ -106,8 +107,10 @@ class Operation:
             return validated_query(self.query, dict(parameters))
         if self.body is None:
             return None
-        body = _body_of(environ)
-        return validated(self.body, {} if self.body_may_be_empty and not body.strip() else json_of(body))
+        body = _body_of(environ).removeprefix(BOM)
+        if self.body_may_be_empty and not body.strip():
+            return validated(self.body, {})
+        return validated(self.body, json_of(body, getattr(self.body, "judged_alone", None)))
 
 
 Handler = Callable[[App, Call[Any]], Response]

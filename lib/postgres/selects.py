@@ -35,12 +35,12 @@ def file_row(row: DictRow, stage: str) -> FileRow:
     """A file as the use cases see it: what is null follows from its key, as it was with rows others wrote."""
     category, mime_type = policy.described_by(row["file_key"])
     category, mime_type = row["category"] or category, row["mime_type"] or mime_type
-    ext = row["ext"] or policy.extension_of(row["file_key"])
+    key_ext = row["ext"] or policy.extension_of(row["file_key"])  # as it always was: rows keep their keys
     derived = {
         "category": category,
         "mime_type": mime_type,
-        "ext": ext,
+        "ext": row["ext"] or policy.extension_of(row["name"]),
         "object_key": row["object_key"]
-        or policy.object_key(stage, row["user_id"], row["session_id"], category, row["id"], ext),
+        or policy.object_key(stage, row["user_id"], row["session_id"], category, row["id"], key_ext),
     }
     return FileRow(**{name: (row | derived)[name] for name in FileRow.__slots__})

@@ -8,6 +8,7 @@ from psycopg.types.json import Jsonb
 
 from lib.domain.errors import ApiError, Reason
 from lib.domain.rows import FileRow, SessionRow
+from lib.postgres import json_numbers
 from lib.postgres.database import Connection, Database, transaction
 from lib.postgres.selects import SELECT_FILES, SELECT_SESSION, file_row, session_cursor
 
@@ -62,7 +63,7 @@ class SessionStore:
             "session_id": session.id,
             "user_id": user_id,
             "part_size_bytes": session.part_size_bytes,
-            "metadata": Jsonb(session.metadata),
+            "metadata": Jsonb(session.metadata, dumps=json_numbers.dumps),
             "expires_at": session.expires_at,
             "limit": daily_limit,
         }

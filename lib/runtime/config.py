@@ -1,5 +1,6 @@
 """The settings, read from the environment and checked once."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, NamedTuple, Self
 
@@ -14,6 +15,7 @@ from pydantic import (
 )
 
 MIB = 1024 * 1024
+CATEGORY_SIZE = re.compile("MAX_[A-Z0-9_]+_MB")
 URL = r"^https?://[^/\s]+\S*$"
 
 # A variable that is set but empty (`FOO= make run`, a blank field in a dashboard) counts as not set.
@@ -65,9 +67,8 @@ class Settings(BaseModel):
     multipart_part_size_mb: int = Field(default=5, ge=5, le=100)
     session_ttl_minutes: int = Field(default=1440, ge=1, le=365 * 24 * 60)
     max_sessions_per_day: int = Field(default=100, ge=1, le=1_000_000)
-    max_instruction_mb: int = Field(default=50, ge=1, le=48 * MIB)
-    max_parts_list_mb: int = Field(default=5, ge=1, le=48 * MIB)
-    max_image_mb: int = Field(default=10, ge=1, le=48 * MIB)
+    # MiB by the name of the variable, MAX_…_MB: which of them there are, the table of categories says
+    max_category_mb: dict[str, Annotated[int, Field(ge=1, le=48 * MIB)]] = {}
 
     auth_jwks_url: Optional = Field(default=None, pattern=URL)
     auth_issuer: Optional = None
@@ -93,9 +94,9 @@ class Settings(BaseModel):
         # Vercel sets AWS_REGION to the function's own region, so the bucket's own variable comes first.
         env = {"S3_REGION": env.get("AWS_REGION", "us-east-1")} | env
         try:
-            return cls.model_validate(
-                {name: env[name.upper()] for name in cls.model_fields if name.upper() in env}
-            )
+            sizes = {name: value for name, value in env.items() if CATEGORY_SIZE.fullmatch(name)}
+            named = {name: env[name.upper()] for name in cls.model_fields if name.upper() in env}
+            return cls.model_validate(named | {"max_category_mb": sizes})
         except ValidationError as error:
             raise SettingsError(
                 "; ".join(_problem(item["loc"], item["msg"]) for item in error.errors())
@@ -162,4 +163,4 @@ class Settings(BaseModel):
 def _problem(location: tuple[int | str, ...], message: str) -> str:
     """One sentence about one variable; a model-wide check names its variables itself."""
     message = message.removeprefix("Value error, ")
-    return f"{str(location[0]).upper()}: {message}" if location else message
+    return f"{str(location[-1]).upper()}: {message}" if location else message

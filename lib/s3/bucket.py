@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from lib.domain.media_type import stored_as
 from lib.domain.part_layout import StoredPart
 from lib.runtime.config import Settings
 from lib.s3.client import Client
@@ -40,13 +41,20 @@ class Bucket:
         """Make the client in a thread, while the caller asks the database: it is most of a cold start."""
         self._client.prepare()
 
-    def create_upload(self, key: str, content_type: str, attempt: str | None = None) -> str:
-        """Start a multipart upload and return its upload id; the object will bear the attempt."""
+    def create_upload(self, key: str, mime_type: str, attempt: str | None = None) -> str:
+        """Start a multipart upload and return its upload id; the object will bear the attempt.
+
+        It is stored in the way that is safe for its type (`stored_as`), whatever the type's text holds.
+        """
+        stored = stored_as(mime_type)
         metadata = {ATTEMPT: attempt} if attempt else {}
+        headers: dict[str, Any] = {"ContentType": stored.content_type}
+        if stored.disposition:
+            headers["ContentDisposition"] = stored.disposition
         upload_id = ask(
             lambda: _field(
                 self._client.s3().create_multipart_upload(
-                    Bucket=self._bucket, Key=key, ContentType=content_type, Metadata=metadata
+                    Bucket=self._bucket, Key=key, Metadata=metadata, **headers
                 ),
                 "UploadId",
             )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from lib.domain.media_type import stored_as
 from lib.domain.models import PresignedPart
 from lib.domain.rows import FileRow
 from lib.s3.bucket import Bucket
@@ -43,6 +44,7 @@ class PartUrls:
         signed_at = self.now().replace(microsecond=0)  # a signature's time is in whole seconds
         ends = (signed_at + self.ttl, session_end, credentials.expires_at)
         expires_in = max(1, int((min(end for end in ends if end) - signed_at).total_seconds()))
+        content_type = stored_as(file.mime_type).content_type
         sizes = [file.layout.size_of(number) for number in part_numbers]
         urls = presign_upload_parts(
             credentials=credentials,
@@ -61,7 +63,7 @@ class PartUrls:
                 url=url,
                 expires_at=expires_at,
                 size_bytes=size,
-                headers={"Content-Length": str(size), "Content-Type": file.mime_type},
+                headers={"Content-Length": str(size), "Content-Type": content_type},
             )
             for number, size, url in zip(part_numbers, sizes, urls, strict=True)
         ]

@@ -17,7 +17,7 @@ from lib.domain.models import (
 from lib.domain.policy import Policy
 from lib.domain.registration_plan import Accepted, RegistrationPlan, Reservation, Rules, Verdict
 from lib.domain.rows import SessionRow
-from lib.domain.validation import validated
+from lib.domain.validation import validated_item
 from lib.postgres.registrations import RegistrationStore
 from lib.runtime import log
 from lib.runtime.config import Settings
@@ -138,7 +138,7 @@ class Registration:
 
 def _parsed(value: Any) -> FileMetadata | Refused:
     try:
-        return validated(FileMetadata, value)
+        return validated_item(FileMetadata, value)
     except ApiError as error:
         return Refused(error)
 

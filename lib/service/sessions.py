@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lib.domain.errors import ApiError, Reason
-from lib.domain.models import CreateSession, FileMetadata, FileSummary, Session, SessionDetail, rfc3339
+from lib.domain.fields import rfc3339
+from lib.domain.models import CreateSession, FileMetadata, FileSummary, Session, SessionDetail
 from lib.domain.part_layout import check_part_count
 from lib.domain.policy import Policy
 from lib.domain.rows import FileRow, SessionRow
@@ -102,13 +103,15 @@ class Sessions:
         if len(files) > max_files:
             raise ApiError(Reason.FILE_COUNT_EXCEEDED, details={"maxFiles": max_files})
         categories: list[str] = []
-        for file in files:
-            categories.append(self._policy.category_for(file.type, file.category, file.size))
+        for index, file in enumerate(files):
+            field = f"files.{index}.category"
+            categories.append(
+                self._policy.category_for(file.media_type, file.category, file.size, field=field)
+            )
             check_part_count(file.size, self._settings.part_size_bytes, file.part_count)
         for index, category in enumerate(categories):
             self._policy.check_room(category, categories[:index])
-        if "instruction" not in categories:
-            raise ApiError(Reason.INSTRUCTION_REQUIRED)
+        self._policy.check_required(categories)
 
     def _rate_limited(self, next_allowed_at: datetime) -> ApiError:
         # Rounded up: a client that comes back exactly then must not be a moment early.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lib.domain.policy import TABLE
 from lib.http.openapi import OPERATIONS, SESSIONS
 from lib.runtime.config import Settings
 
@@ -25,8 +26,11 @@ def test_the_readme_lists_every_setting_and_its_default():
         names = re.findall(r"`([A-Z0-9_]+)`", names)
         values = [value.strip("` ") for value in defaults.split(",")]
         listed |= dict(zip(names, values if len(values) == len(names) else values * len(names), strict=False))
-    assert sorted(listed) == sorted(name.upper() for name in Settings.model_fields)
-    for name, field in Settings.model_fields.items():
+    sizes = {category.setting: str(category.max_mb) for category in TABLE.categories}
+    assert {name: listed.pop(name) for name in sizes} == sizes
+    fields = {name: field for name, field in Settings.model_fields.items() if name != "max_category_mb"}
+    assert sorted(listed) == sorted(name.upper() for name in fields)
+    for name, field in fields.items():
         if isinstance(field.default, int) and not isinstance(field.default, bool):
             assert listed[name.upper()] == str(field.default), name
 

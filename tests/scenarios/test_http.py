@@ -166,12 +166,6 @@ def test_odd_names_come_back_as_they_were(api, name):
     assert api.show(session)["files"][0]["name"] == name
 
 
-def test_a_surrogate_is_no_json_in_a_batch_either(api):
-    body = b'{"files": [{"name": "\\ud800.pdf", "size": 1, "type": "application/pdf"}]}'
-    response = api.call("POST", f"/{api.session()}/files/batch", content=body)
-    assert (response.status_code, response.json()["error"]["reason"]) == (400, "INVALID_JSON")
-
-
 @pytest.mark.parametrize(
     "path", ["/api/nothing", f"{SESSIONS}/a/b/c", "/lib/runtime/config.py", "/vercel.json", "/.env"]
 )

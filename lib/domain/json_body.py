@@ -1,0 +1,92 @@
+"""From the bytes of a request to a JSON value."""
+
+import re
+from json import JSONDecoder
+from typing import Any
+
+from pydantic_core import from_json
+
+from lib.domain.errors import ApiError, Reason
+
+BOM = b"\xef\xbb\xbf"  # of UTF-8: some programs write it before JSON, where it has no meaning
+# Every escape of a JSON string from left to right, so that an escaped backslash hides what follows it: a pair
+# of surrogates, half a pair, any other.
+_HIGH, _LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPES = re.compile(rf"({_HIGH}{_LOW})|{_HIGH}|{_LOW}|(\\.)", re.DOTALL)
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of it
+_MEMBER = re.compile(r'[ \t\r\n]*[{,]?[ \t\r\n]*(?=")')
+_COLON = re.compile(r"[ \t\r\n]*:[ \t\r\n]*")
+MALFORMED = "a string holds the character U+0000, half a surrogate pair, or bytes that are not UTF-8"
+
+
+class SentObject(dict[str, Any]):
+    """A member of a request's object that is itself one, and how many bytes it took there."""
+
+    sent_bytes: int = 0
+
+
+def json_of(body: bytes, judged_alone: str | None = None) -> Any:
+    """The JSON value of a request body, which has no `BOM` any more.
+
+    Objects in the top-level object become `SentObject`. Raises `ApiError` `INVALID_JSON` where it is no JSON:
+    not UTF-8, NaN, nested deeper than 200, integers of thousands of digits; and where a string holds what
+    PostgreSQL cannot store (U+0000, half a surrogate pair). Of the items of the list `judged_alone` such
+    strings are not refused but hold U+0000: `malformed_fields` says which.
+    """
+    if not body:
+        raise ApiError(Reason.INVALID_JSON, "The request has no body: send a JSON object.")
+    text = _repaired(body)
+    try:
+        value = from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise ApiError(Reason.INVALID_JSON, details={"problem": str(error)}) from None
+    if "\\u0000" in text:
+        rest = value
+        if isinstance(value, dict) and isinstance(value.get(judged_alone or ""), list):
+            rest = {name: member for name, member in value.items() if name != judged_alone}
+        if _is_malformed(rest):
+            raise ApiError(Reason.INVALID_JSON, details={"problem": MALFORMED})
+    holds_objects = isinstance(value, dict) and any(isinstance(member, dict) for member in value.values())
+    return _measured(value, text) if holds_objects else value
+
+
+def malformed_fields(value: Any) -> list[str]:
+    """The fields of an item that hold strings which cannot be stored."""
+    members = value.items() if isinstance(value, dict) else [("(body)", value)]
+    return [
+        "(a field's name)" if _is_malformed(name) else str(name)
+        for name, member in members
+        if _is_malformed(name) or _is_malformed(member)
+    ]
+
+
+def _is_malformed(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any("\0" in key or _is_malformed(item) for key, item in value.items())
+    if isinstance(value, list):
+        return any(map(_is_malformed, value))
+    return isinstance(value, str) and "\0" in value
+
+
+def _repaired(body: bytes) -> str:
+    """The text of a body, with an escaped U+0000 for each thing in it that no Unicode string can hold."""
+    text = body.decode("utf-8", errors="surrogateescape")
+    if not text.isascii():
+        text = _NOT_UTF8.sub(r"\\u0000", text)
+    if "\\ud" in text or "\\uD" in text:
+        text = _ESCAPES.sub(lambda found: found[1] or found[2] or r"\u0000", text)
+    return text
+
+
+def _measured(value: dict[str, Any], text: str) -> dict[str, Any]:
+    """The object with its members that are objects as `SentObject`; `text` is its JSON."""
+    measured = dict(value)
+    position, decoder = 0, JSONDecoder(strict=False)
+    while found := _MEMBER.match(text, position):
+        name, end = decoder.raw_decode(text, found.end())
+        start = _COLON.match(text, end).end()  # type: ignore[union-attr]  # it was parsed
+        _, position = decoder.raw_decode(text, start)
+        if isinstance(measured[name], dict):  # of a name that stands there twice the last counts
+            measured[name] = SentObject(value[name])
+            measured[name].sent_bytes = len(text[start:position].encode())
+    return measured
