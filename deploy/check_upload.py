@@ -26,7 +26,7 @@ def check_upload(deployment: Deployment) -> Iterator[Finding]:
     try:
         upload_id = deployment.s3.create_upload(key, "application/pdf")
     except ApiError as error:
-        text = f"no multipart upload can be started ({code_of(error.__cause__)})"
+        text = f"no multipart upload can be started ({code_of(error)})"
         yield wrong("upload", text, deployment.iam_policy())
         return
     try:
@@ -122,7 +122,7 @@ def _check_list(deployment: Deployment, key: str, upload_id: str) -> Finding:
     try:
         deployment.s3.list_parts(key, upload_id)
     except (ApiError, UploadGoneError) as error:
-        text = f"the parts cannot be listed ({code_of(error.__cause__)}): nothing can be resumed or completed"
+        text = f"the parts cannot be listed ({code_of(error)}): nothing can be resumed or completed"
         return wrong("list parts", text, deployment.iam_policy())
     return ok("list parts", "the store tells which parts it has")
 
@@ -142,7 +142,7 @@ def _check_absent_key(deployment: Deployment) -> Finding:
     try:
         deployment.s3.head_object(deployment.new_key())
     except ApiError as error:
-        text = f"a missing object is {code_of(error.__cause__)}, not 404: 'the upload is gone' cannot be told"
+        text = f"a missing object is {code_of(error)}, not 404: 'the upload is gone' cannot be told"
         return wrong("missing object", text, f"s3:ListBucket is missing. {deployment.iam_policy()}")
     return ok("missing object", "is 404")
 

@@ -13,8 +13,10 @@ from botocore.exceptions import ClientError
 
 from deploy.documents import document
 from deploy.report import aws
+from lib.domain.errors import ApiError
 from lib.runtime.config import Settings
 from lib.s3.bucket import Bucket
+from lib.s3.refusals import UploadGoneError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -91,6 +93,10 @@ NOT_SUPPORTED = ("NotImplemented", "MethodNotAllowed", "501", "405", "Unsupporte
 
 def code_of(error: BaseException | None) -> str:
     """The code of an error of S3's, or what kind of error it is."""
+    if isinstance(error, ApiError):
+        return str(error.logged.get("s3_code") or code_of(error.__cause__ or error))
+    if isinstance(error, UploadGoneError):
+        return "NoSuchUpload"
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code"))
     return type(error).__name__

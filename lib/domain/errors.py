@@ -59,6 +59,7 @@ class Reason(Enum):
     FILE_EMPTY              = 422, "The file is empty: there is nothing to upload. Leave it out."
     SESSION_RATE_LIMIT      = 429, "Too many sessions in 24 hours: try again after details.nextAllowedAt."
     INTERNAL_ERROR          = 500, "Something went wrong here. Quote the requestId when you report it."
+    STORAGE_REFUSED         = 500, "The object store refuses what this API asks of it: report the requestId."
     STORAGE_UNAVAILABLE     = 503, "The object store does not answer: try again. Nothing is lost.", 5
     DATABASE_UNAVAILABLE    = 503, "The database does not answer: try again. Nothing is lost.", 5
     AUTH_UNAVAILABLE        = 503, "The token could not be checked, its issuer does not answer: try again.", 5
@@ -83,7 +84,7 @@ class Reason(Enum):
 class ApiError(Exception):
     """A failure that its client may see whole: as a response's body, or as the `error` of one batch item.
 
-    `retry_after`, in seconds, overrides that of the reason. `logged` goes into the request's log line only.
+    `retry_after`, in seconds, overrides that of the reason. `logged` are fields for the log alone.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class ApiError(Exception):
         details: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
         retry_after: int | None = None,
-        logged: dict[str, str] | None = None,
+        logged: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(f"{reason.name}: {message or reason.message}")
         self.reason = reason

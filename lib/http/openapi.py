@@ -51,6 +51,8 @@ class Documented:
         return [reason for reason in Reason if reason in reasons]
 
 
+STORAGE = (R.STORAGE_REFUSED, R.STORAGE_UNAVAILABLE)
+
 OPERATIONS = [
     Documented(
         "POST", SESSIONS, "createSession", "Create a session", {201: models.Session},
@@ -62,13 +64,13 @@ OPERATIONS = [
     ),
     Documented(
         "DELETE", SESSION, "cancelSession", "Cancel: abort every unfinished upload", {204: None},
-        (R.SESSION_NOT_FOUND, R.STORAGE_UNAVAILABLE),
+        (R.SESSION_NOT_FOUND, *STORAGE),
     ),
     Documented(
         "POST", FILES, "registerFile", "Register one file; with `partCount`, sign its parts' URLs",
         {201: models.RegisteredFile, 200: models.RegisteredFile},
         (*WRITING, *POLICY, R.DUPLICATE_FILE_KEY, R.FILE_ID_CONFLICT, R.FILE_NOT_FOUND,
-         R.STORAGE_UNAVAILABLE),
+         *STORAGE),
         body=models.FileMetadata,
     ),
     Documented(
@@ -78,12 +80,12 @@ OPERATIONS = [
     ),
     Documented(
         "DELETE", FILE, "abortFile", "Abort one upload and remove the file", {204: None},
-        (R.SESSION_NOT_FOUND, R.FILE_NOT_FOUND, R.FILE_COMPLETED, R.STORAGE_UNAVAILABLE),
+        (R.SESSION_NOT_FOUND, R.FILE_NOT_FOUND, R.FILE_COMPLETED, *STORAGE),
     ),
     Documented(
         "GET", f"{FILE}/parts", "getUploadedParts", "Which parts are there, and URLs for the missing ones",
         {200: models.UploadedParts}, (*WRITING, R.FILE_NOT_FOUND, R.UPLOAD_NOT_FOUND,
-         R.STORAGE_UNAVAILABLE, R.VALIDATION_ERROR),
+         *STORAGE, R.VALIDATION_ERROR),
         query=models.PartsQuery,
     ),
     Documented(
@@ -95,7 +97,7 @@ OPERATIONS = [
     Documented(
         "POST", f"{FILE}/complete", "completeFile", "Assemble the file", {200: models.CompletedFile},
         (*WRITING, R.FILE_NOT_FOUND, R.UPLOAD_NOT_FOUND, R.PARTS_MISSING, R.PART_SIZE_MISMATCH,
-         R.ETAG_MISMATCH, R.STORAGE_UNAVAILABLE),
+         R.ETAG_MISMATCH, *STORAGE),
         body=models.CompleteFile, body_may_be_empty=True,
     ),
     Documented(

@@ -39,7 +39,7 @@ def error(message: str, **fields: Any) -> None:
 
 def refused(what: str, refusal: ApiError, **fields: Any) -> None:
     """Log that something was refused: as an error, with its cause, where it is not the client's doing."""
-    extra = _with_request_id(fields | {"reason": refusal.reason.name})
+    extra = _with_request_id(fields | {"reason": refusal.reason.name} | refusal.logged)
     if refusal.status >= 500:
         logger.error(what, exc_info=refusal, extra=extra)
     else:

@@ -11,9 +11,10 @@ from lib.domain.part_layout import StoredPart
 from lib.runtime.config import Settings
 from lib.s3.client import Client
 from lib.s3.presign import Credentials
-from lib.s3.refusals import NonsenseError, NotFoundError, UploadGoneError, ask, unavailable
+from lib.s3.refusals import NonsenseError, NotFoundError, UploadGoneError, elsewhere, refused
 
 if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import HeadObjectOutputTypeDef, PartTypeDef
 
 ATTEMPT = "attempt"  # the name of the object's user metadata (x-amz-meta-…), which stores keep in lower case
@@ -29,7 +30,11 @@ class StoredObject:
 
 
 class Bucket:
-    """The bucket. Every method may raise `ApiError` `STORAGE_UNAVAILABLE`; safe under threads."""
+    """The bucket; safe under threads.
+
+    Every method may raise `ApiError`: `STORAGE_UNAVAILABLE`, and `STORAGE_REFUSED`, where asking again will
+    not help.
+    """
 
     def __init__(self, settings: Settings, on_ready: Callable[[], None] = lambda: None) -> None:
         """`on_ready` is called when the client has been made: most of what an instance ever makes."""
@@ -51,11 +56,9 @@ class Bucket:
         headers: dict[str, Any] = {"ContentType": stored.content_type}
         if stored.disposition:
             headers["ContentDisposition"] = stored.disposition
-        upload_id = ask(
-            lambda: _field(
-                self._client.s3().create_multipart_upload(
-                    Bucket=self._bucket, Key=key, Metadata=metadata, **headers
-                ),
+        upload_id = self._client.ask(
+            lambda s3: _field(
+                s3.create_multipart_upload(Bucket=self._bucket, Key=key, Metadata=metadata, **headers),
                 "UploadId",
             )
         )
@@ -66,16 +69,16 @@ class Bucket:
 
         Raises `UploadGoneError`.
         """
-        pages = self._client.s3().get_paginator("list_parts")
 
-        def read() -> list[StoredPart]:
+        def read(s3: "S3Client") -> list[StoredPart]:
+            pages = s3.get_paginator("list_parts")
             return [
                 _listed(part)
                 for page in pages.paginate(Bucket=self._bucket, Key=key, UploadId=upload_id)
                 for part in page.get("Parts", ())
             ]
 
-        return ask(read)
+        return self._client.ask(read)
 
     def complete_upload(self, key: str, upload_id: str, parts: Iterable[StoredPart]) -> str:
         """Assemble the object from these parts, given in the order of their numbers, and return its ETag.
@@ -84,9 +87,9 @@ class Bucket:
         Raises `UploadGoneError` and `PartsChangedError`.
         """
         listed = [{"PartNumber": part.part_number, "ETag": f'"{part.etag}"'} for part in parts]
-        return ask(
-            lambda: _etag(
-                self._client.s3().complete_multipart_upload(
+        return self._client.ask(
+            lambda s3: _etag(
+                s3.complete_multipart_upload(
                     Bucket=self._bucket,
                     Key=key,
                     UploadId=upload_id,
@@ -98,25 +101,23 @@ class Bucket:
     def abort_upload(self, key: str, upload_id: str) -> None:
         """Abort an upload and free its parts; one that is gone already is as good as aborted."""
         with suppress(UploadGoneError):
-            ask(
-                lambda: self._client.s3().abort_multipart_upload(
-                    Bucket=self._bucket, Key=key, UploadId=upload_id
-                )
+            self._client.ask(
+                lambda s3: s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
             )
 
     def head_object(self, key: str) -> StoredObject | None:
         """The object, or None where there is none (needs `s3:ListBucket`: else S3 answers 403, not 404)."""
         try:
-            return ask(lambda: _stored(self._client.s3().head_object(Bucket=self._bucket, Key=key)))
+            return self._client.ask(lambda s3: _stored(s3.head_object(Bucket=self._bucket, Key=key)))
         except NotFoundError:
             return None
 
     def head_bucket(self) -> None:
-        """Ask whether the bucket is there and ours."""
-        try:
-            ask(lambda: self._client.s3().head_bucket(Bucket=self._bucket))
-        except NotFoundError as error:
-            raise unavailable() from error
+        """Ask whether the bucket is there, ours, and in the region that signatures name."""
+        answer = self._client.ask(lambda s3: s3.head_bucket(Bucket=self._bucket))
+        found = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", self.region)
+        if found != self.region and self._settings.s3_endpoint_url is None:
+            raise refused("PermanentRedirect", s3_operation="HeadBucket", **elsewhere(found, self.region))
 
     def credentials(self) -> Credentials:
         """The credentials that sign, as they are now."""

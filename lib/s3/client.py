@@ -7,17 +7,20 @@ from contextlib import suppress
 from contextvars import copy_context
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from lib.domain.errors import ApiError
 from lib.runtime import request_budget
 from lib.runtime.config import Settings
 from lib.s3.presign import Credentials
-from lib.s3.refusals import ask, unavailable
+from lib.s3.refusals import ask, is_expired, refused, unavailable
 from lib.s3.role import Role
 
 if TYPE_CHECKING:
     from botocore.session import Session
     from types_boto3_s3 import S3Client
+
+T = TypeVar("T")
 
 # After which connections are not trusted: the instance may have been frozen, and one that died in silence
 # would be waited for.
@@ -56,13 +59,32 @@ class Client:
             self._last_used = now
             return self._made
 
+    def ask(self, call: Callable[["S3Client"], T]) -> T:
+        """Make a call; once more with new credentials, where S3 says that those of the role have expired.
+
+        Raises what `refusals.ask` does.
+        """
+        role, region = self._role, self._settings.s3_region
+        used = role.credentials() if role else None
+        try:
+            return ask(lambda: call(self.s3()), region)
+        except ApiError as error:
+            if not (role and used and is_expired(error)):
+                raise
+            if not role.replace(used):
+                raise unavailable(**error.logged) if role.problem else error from None
+        return ask(lambda: call(self.s3()), region)
+
     def credentials(self) -> Credentials:
-        """The credentials that sign, as they are now; raises `ApiError` `STORAGE_UNAVAILABLE`."""
+        """The credentials that sign, as they are now.
+
+        Raises `ApiError`: `STORAGE_UNAVAILABLE`, `STORAGE_REFUSED` where there are none.
+        """
         if self._role:
             return self._role.credentials()
         found = ask(self._session.get_credentials)
         if found is None:
-            raise unavailable()
+            raise refused("NoCredentials")
         frozen = ask(found.get_frozen_credentials)
         expires_at = getattr(found, "_expiry_time", None)  # only credentials that botocore renews know it
         return Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token, expires_at)
@@ -89,6 +111,7 @@ class Client:
     def _make(self) -> "S3Client":
         client = _make_client(self._session, self._settings)
         client.meta.events.register("before-send.s3", self._before_each_attempt)
+        client.meta.events.register_last("before-parameter-build.s3", _stay_in_the_region)
         self._on_ready()
         return client
 
@@ -128,6 +151,14 @@ def _make_client(session: "Session", settings: Settings) -> "S3Client":
         ),
     )
     return cast("S3Client", client)
+
+
+def _stay_in_the_region(context: dict[str, Any], **_: Any) -> None:
+    """Let botocore follow no bucket into another region: presigned URLs could not, and health would be ok.
+
+    Botocore's `S3RegionRedirectorv2` goes once at most; here it is told that it has gone.
+    """
+    context["s3_redirect"]["redirected"] = True
 
 
 def _moment(value: Any) -> datetime:

@@ -1,11 +1,33 @@
-"""What S3 says when it does not do what it was asked, as the errors of this API."""
+"""What S3 says when it does not do what it was asked, as the errors of this API.
+
+Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+"""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lib.domain.errors import ApiError, Reason
 
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
 T = TypeVar("T")
+
+CHANGED = ("InvalidPart", "InvalidPartOrder", "EntityTooSmall")
+EXPIRED = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired")
+# With these codes a 4xx is no refusal: the same request may succeed a little later.
+BUSY = {
+    "BandwidthLimitExceeded", "InternalError", "LimitExceededException", "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled",
+    "RequestThrottledException", "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable",
+    "SlowDown", "ThrottledException", "Throttling", "ThrottlingException", "TooManyRequests",
+    "TooManyRequestsException", "TransactionInProgressException",
+}  # fmt: skip
+BUSY_STATUSES = (408, 429)
+# Codes that come inside of a 200 too, which botocore shows as a 500.
+REFUSED_WITHIN_200 = ("AccessDenied", "InvalidArgument", "InvalidRequest", "NoSuchBucket")
+
+MAX_CODE_LENGTH = 64  # characters; the longest that S3 documents has 48
 
 
 class UploadGoneError(Exception):
@@ -24,34 +46,90 @@ class PartsChangedError(Exception):
 
 
 class NotFoundError(Exception):
-    """HTTP 404 on a HEAD, which has no body to say what is not found."""
+    """HTTP 404 on HeadObject, which has no body to say what is not found."""
 
 
 class NonsenseError(Exception):
     """Something between us and S3 answered 200 with words of its own."""
 
 
-def ask(call: Callable[[], T]) -> T:
-    """Make a call, and translate what goes wrong; S3's own words stay in the error's cause, for the log."""
+def ask(call: Callable[[], T], region: str = "") -> T:
+    """Make a call to this region, and translate what goes wrong.
+
+    S3's own words are left out, since they may quote what was signed.
+    Raises `UploadGoneError`, `PartsChangedError`, `NotFoundError`, and `ApiError`: `STORAGE_REFUSED`,
+    `STORAGE_UNAVAILABLE`.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
 
     try:
         return call()
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code")
-        if code == "NoSuchUpload":
-            retries = error.response["ResponseMetadata"].get("RetryAttempts", 0)
-            raise UploadGoneError(asked_again=retries > 0) from error
-        if code in ("InvalidPart", "InvalidPartOrder", "EntityTooSmall"):
-            raise PartsChangedError from error
-        if code == "404":
-            raise NotFoundError from error
+        raise _translated(error, region) from None
+    except (ResponseParserError, NonsenseError) as error:
         raise unavailable() from error
-    except (BotoCoreError, ResponseParserError, NonsenseError) as error:
-        raise unavailable() from error
+    except BotoCoreError as error:
+        raise unavailable() if _is_silence(error) else refused(type(error).__name__) from error
 
 
-def unavailable() -> ApiError:
+def unavailable(**logged: Any) -> ApiError:
     """The store does not answer: asking again may help."""
-    return ApiError(Reason.STORAGE_UNAVAILABLE)
+    return ApiError(Reason.STORAGE_UNAVAILABLE, logged=logged)
+
+
+def refused(code: str, **logged: Any) -> ApiError:
+    """The store does not do what it is asked, and never will with these settings."""
+    return ApiError(Reason.STORAGE_REFUSED, logged={"s3_code": code, **logged})
+
+
+def is_expired(error: ApiError) -> bool:
+    """Whether the credentials had expired; a HEAD has no body to say so."""
+    told = error.logged
+    if str(told.get("s3_operation")).startswith("Head"):
+        return told.get("s3_code") == "400" and "bucket_region" not in told
+    return told.get("s3_code") in EXPIRED
+
+
+def _translated(error: "ClientError", region: str) -> Exception:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code = str(error.response.get("Error", {}).get("Code") or status)[:MAX_CODE_LENGTH]
+    if code == "NoSuchUpload":
+        attempts = error.response["ResponseMetadata"].get("RetryAttempts", 0)
+        return UploadGoneError(asked_again=attempts > 0)
+    if code in CHANGED:
+        return PartsChangedError(code)
+    if status == 404 and error.operation_name == "HeadObject":
+        return NotFoundError(code)
+    told = {"s3_operation": error.operation_name, "s3_status": status}
+    is_busy = status >= 500 and code not in REFUSED_WITHIN_200 and not code.startswith("KMS.")
+    if is_busy or status in BUSY_STATUSES or code in BUSY:
+        return unavailable(s3_code=code, **told)
+    return refused(code, **told, **_place(error, region))
+
+
+def _place(error: "ClientError", region: str) -> dict[str, str]:
+    """Where the bucket is, if S3 says that it is in another region."""
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    told = headers.get("x-amz-bucket-region") or error.response.get("Error", {}).get("Region")
+    return elsewhere(str(told), region) if told and told != region else {}
+
+
+def elsewhere(bucket_region: str, region: str) -> dict[str, str]:
+    """What the log says of a bucket that is in another region than `S3_REGION`."""
+    check = f"set S3_REGION={bucket_region}: the bucket is there"
+    return {"bucket_region": bucket_region, "s3_region": region, "check": check}
+
+
+def _is_silence(error: Exception) -> bool:
+    """Whether the network or a service of credentials failed; else botocore finds fault with a setting."""
+    from botocore import exceptions as known
+
+    return isinstance(
+        error,
+        known.HTTPClientError
+        | known.ConnectionError
+        | known.IncompleteReadError
+        | known.CredentialRetrievalError
+        | known.MetadataRetrievalError,
+    )

@@ -47,7 +47,7 @@ class Role:
         self._ahead = max(SHORTEST_AHEAD, timedelta(minutes=settings.presigned_url_ttl_minutes))
         self._lock = threading.Lock()
         self._known: Credentials | None = None
-        self._refresh_at = datetime.min.replace(tzinfo=UTC)
+        self._refresh_at = self._taken_at = datetime.min.replace(tzinfo=UTC)
         self._next_try_at = self._refresh_at
         self.problem: dict[str, str | None] | None = None  # why the last exchange failed, and what to check
 
@@ -67,6 +67,16 @@ class Role:
         if good is None:
             raise ApiError(Reason.STORAGE_UNAVAILABLE)
         return good
+
+    def replace(self, expired: Credentials) -> bool:
+        """Whether there are other credentials than these, which S3 says have expired; one exchange for all.
+
+        None is made for credentials that are quite new: then it is something else that S3 refuses.
+        """
+        with self._lock:
+            if self._known is expired and utc_now() >= max(self._taken_at + RENEWAL_PAUSE, self._next_try_at):
+                self._renew(utc_now())
+            return self._known is not expired
 
     def _is_renewal_due(self) -> bool:
         return utc_now() >= max(self._refresh_at, self._next_try_at)
@@ -135,7 +145,7 @@ class Role:
             return str(error.response.get("Error", {}).get("Code"))  # its message may quote the token
         except BotoCoreError as error:
             return type(error).__name__
-        ends = answer["Expiration"]
+        ends, self._taken_at = answer["Expiration"], now
         self._known = Credentials(
             answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"], ends
         )

@@ -57,7 +57,8 @@ class Parts:
         """Say which parts are there and which are missing, and sign URLs for the missing ones where asked.
 
         Raises `ApiError`: `SESSION_NOT_FOUND`, `FILE_NOT_FOUND`; with `presign` also `SESSION_EXPIRED`,
-        `SESSION_NOT_ACTIVE`, `UPLOAD_NOT_FOUND`.
+        `SESSION_NOT_ACTIVE`, `UPLOAD_NOT_FOUND`. And `STORAGE_REFUSED`: the table stands in only for a store
+        that does not answer.
         """
         self._s3.prepare()
         found = find_file(self._store, user_id, session_id, file_id, with_parts=True)

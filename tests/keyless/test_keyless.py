@@ -13,8 +13,10 @@ from lib.domain.errors import ApiError
 from lib.runtime.config import SettingsError
 from lib.s3 import role
 from tests.runtime.test_config import GOOD
+from tests.support.aws_refusals import Refusal, refusing
 from tests.support.client import MIB, pdf
 from tests.support.fuzzy import about, error, moment
+from tests.support.http_faults import FaultyProxy
 from tests.support.keyless import ROLE, STAGE, subject
 from tests.support.silence import deaf_port, silent_port
 
@@ -158,6 +160,64 @@ def test_who_has_good_credentials_does_not_wait_for_an_sts_that_hangs(env, issue
             let_go.set()
         assert renewing.result() == first
     app.close()
+
+
+EXPIRED = Refusal(400, "ExpiredToken")
+
+
+@pytest.mark.parametrize(
+    ("operation", "refusal"),
+    [("CreateMultipartUpload", EXPIRED), ("ListParts", EXPIRED), ("HeadBucket", Refusal(400, "400"))],
+)
+def test_credentials_that_s3_calls_expired_are_renewed_and_the_call_is_made_again(
+    in_process, env, issuer, exchanges, clock, operation, refusal
+):
+    with FaultyProxy(env["S3_ENDPOINT_URL"]) as proxy:
+        api = with_token(in_process(S3_ENDPOINT_URL=proxy.url), issuer.token())
+        session = api.session()
+        file = api.register(session, pdf("1.pdf"))
+        clock.ahead = timedelta(minutes=1)
+        refused = []
+
+        def once(method, path):
+            found = refusing({operation: refusal})(method, path)
+            if found and not refused:
+                refused.append(path)
+                return found
+            return None
+
+        proxy.fault = once
+        assert api.parts(session, file["fileId"])["verified"] is True
+        assert api.call("GET", "/api/health").json()["bucket"] == "ok"
+        api.register(session, pdf("2.pdf"))
+        assert (len(refused), exchanges) == (1, [None, None])
+
+
+def test_one_exchange_for_all_whose_credentials_expired(in_process, env, issuer, exchanges, clock):
+    with FaultyProxy(env["S3_ENDPOINT_URL"]) as proxy:
+        api = with_token(in_process(S3_ENDPOINT_URL=proxy.url), issuer.token())
+        session = api.session()
+        api.register(session, pdf("first.pdf"))
+        clock.ahead = timedelta(minutes=1)
+        proxy.fault = lambda method, path: EXPIRED if len(exchanges) == 1 else None
+        assert api.batch(session, [pdf(f"{n}.pdf") for n in range(10)])["succeeded"] == 10
+        assert exchanges == [None, None]
+
+
+def test_new_credentials_that_expired_at_once_are_a_refusal(in_process, env, issuer, exchanges, clock):
+    with FaultyProxy(env["S3_ENDPOINT_URL"], refusing({"*": EXPIRED})) as proxy:
+        api = with_token(in_process(S3_ENDPOINT_URL=proxy.url), issuer.token())
+        session = api.session()
+        for _ in range(3):
+            assert api.refused("POST", f"/{session}/files", pdf())[1]["reason"] == "STORAGE_REFUSED"
+        assert exchanges == [None]
+        clock.ahead = timedelta(minutes=1)
+        for _ in range(3):
+            assert api.refused("POST", f"/{session}/files", pdf())[1]["reason"] == "STORAGE_REFUSED"
+        assert exchanges == [None, None]
+        clock.ahead = timedelta(minutes=2)
+        with_token(api, issuer.token(sub="nobody"))
+        assert api.refused("POST", f"/{session}/files", pdf()) == UNAVAILABLE
 
 
 def test_expires_at_respects_the_end_of_the_credentials(in_process, issuer):

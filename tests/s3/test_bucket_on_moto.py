@@ -113,8 +113,17 @@ def test_a_bucket_that_is_not_there(client):
     for ask in (s3.head_bucket, lambda: s3.create_upload(KEY, "application/pdf")):
         with pytest.raises(ApiError) as caught:
             ask()
-        assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
-        assert caught.value.headers == {"Retry-After": "5"}
+        assert caught.value.reason is Reason.STORAGE_REFUSED
+        assert caught.value.headers == {}
+
+
+def test_a_bucket_of_another_region(client):
+    """moto answers 200 with the region's name to any signature; AWS answers 301 or 400 with it."""
+    s3 = Bucket(Settings.from_env(ENV | {"S3_REGION": "us-west-2"}))
+    with pytest.raises(ApiError) as caught:
+        s3.head_bucket()
+    told = caught.value.logged
+    assert (told["bucket_region"], told["s3_region"]) == ("eu-central-1", "us-west-2")
 
 
 def test_the_bucket_that_is_there(s3):

@@ -4,6 +4,7 @@ import random
 import threading
 import time
 
+from tests.support.aws_refusals import Refusal
 from tests.support.http_server import Handler, HttpServer
 
 BUSY = (
@@ -16,9 +17,9 @@ XML = [("Content-Type", "application/xml")]
 class FaultyProxy(HttpServer):
     """Forwards to a store; `fault` is asked about each request and answers what to do.
 
-    A fault is None, a status, a status with a body (a tuple), bytes to answer 200 with, a number of seconds
-    to wait before forwarding (a float), "hang" (never answer), "cut" (close without an answer) or "lost"
-    (do it, then close).
+    A fault is None, a `Refusal`, a status, a status with a body (a tuple), bytes to answer 200 with, a number
+    of seconds to wait before forwarding (a float), "hang" (never answer), "cut" (close without an answer) or
+    "lost" (do it, then close).
     """
 
     def __init__(self, endpoint, fault=lambda method, path: None):
@@ -47,7 +48,9 @@ def _handler(proxy):
         def serve(self):
             body = self.body()
             fault = proxy.fault(self.command, self.path)
-            if isinstance(fault, int):
+            if isinstance(fault, Refusal):
+                self.answer(fault.status, [*XML, *fault.headers], fault.body())
+            elif isinstance(fault, int):
                 self.answer(fault, XML, BUSY)
             elif isinstance(fault, tuple):
                 self.answer(fault[0], XML, fault[1])
