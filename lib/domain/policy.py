@@ -188,11 +188,22 @@ def _extensions() -> dict[str, str]:
 
 
 def object_key(
-    stage: str, user_id: str, session_id: str, category: str, file_id: str, ext: str | None
+    stage: str,
+    user_id: str,
+    session_id: str,
+    category: str,
+    file_id: str,
+    ext: str | None,
+    attempt: str | None,
 ) -> str:
-    """Where a file's bytes go; what came from outside is made safe for a key."""
+    """Where a file's bytes go; what came from outside is made safe for a key.
+
+    `attempt` is the id of the registration, so that no key is used twice: S3 may still be assembling the
+    upload of an earlier one. None: a row that another program wrote.
+    """
     safe_ext = re.sub(r"[^a-z0-9]", "", (ext or "").lower())[:10] or "bin"
-    return f"{stage}/{TABLE.prefix}/{safe_segment(user_id)}/{session_id}/{category}/{file_id}.{safe_ext}"
+    name = f"{file_id}-{attempt[:8]}" if attempt else file_id
+    return f"{stage}/{TABLE.prefix}/{safe_segment(user_id)}/{session_id}/{category}/{name}.{safe_ext}"
 
 
 def safe_segment(text: str) -> str:

@@ -180,9 +180,13 @@ class Judge:
         if known.id in self._accepted:
             return replace(self._accepted[known.id], item=item)  # an earlier file of this very batch
         if known.status == "failed":
-            return Accepted(Step.RESTART, replace(known, attempt=self._attempt), item)
+            return self._restarted(item, known)
         there = known.upload_id or known.status == "completed"
         return Accepted(Step.REPLAY if there else Step.ADOPT, known, item)
+
+    def _restarted(self, item: FileMetadata, known: FileRow) -> Accepted:
+        key = self._object_key(known.category, known.id, known.mime_type)
+        return Accepted(Step.RESTART, replace(known, attempt=self._attempt, object_key=key), item)
 
     def _by_its_key(self, item: FileMetadata) -> Accepted | None:
         """Unfinished business with this key, where no id was sent; a file with an upload is a duplicate."""
@@ -201,7 +205,6 @@ class Judge:
         if len(self._by_id) >= self._max_files:
             raise ApiError(Reason.FILE_COUNT_EXCEEDED, details={"maxFiles": self._max_files})
         file_id = item.file_id or str(uuid.uuid4())
-        ext = key_extension(item.media_type)
         file = FileRow(
             id=file_id,
             session_id=self._session.id,
@@ -212,13 +215,17 @@ class Judge:
             ext=item.extension,
             size=item.size,
             part_size=part_size,
-            object_key=object_key(self._rules.stage, self._user_id, self._session.id, category, file_id, ext),
+            object_key=self._object_key(category, file_id, item.media_type),
             status="pending",
             upload_id=None,
             attempt=self._attempt,
             etag=None,
         )
         return Accepted(Step.START, file, item)
+
+    def _object_key(self, category: str, file_id: str, mime_type: str) -> str:
+        ext, stage = key_extension(mime_type), self._rules.stage
+        return object_key(stage, self._user_id, self._session.id, category, file_id, ext, self._attempt)
 
 
 def _same(item: FileMetadata, file: FileRow) -> bool:

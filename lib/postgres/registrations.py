@@ -29,11 +29,12 @@ RETURNING id::text
 # Parts go only where the file is still failed: a slow completion may have come to its end meanwhile.
 RESTART_FILES = """
 WITH restarted AS (
-  UPDATE upload_session_files
+  UPDATE upload_session_files f
   SET status = 'pending', upload_id = NULL, complete_unanswered_at = NULL, attempt = %(attempt)s,
-    updated_at = NOW()
-  WHERE id = ANY(%(restarted)s::uuid[]) AND status = 'failed'
-  RETURNING id
+    object_key = again.object_key, updated_at = NOW()
+  FROM unnest(%(restarted)s::uuid[], %(object_keys)s::text[]) AS again (id, object_key)
+  WHERE f.id = again.id AND f.status = 'failed'
+  RETURNING f.id
 )
 DELETE FROM upload_session_parts WHERE file_id IN (SELECT id FROM restarted)
 """
@@ -173,9 +174,14 @@ def _write(connection: Connection, reservation: Reservation) -> list[Cursor[Dict
         connection.execute(INSERT_FILE, {name: getattr(file, name) for name in FileRow.__slots__})
         for file in reservation.new_files
     ]
-    restarted = [file.id for file in reservation.restarted_files]
+    restarted = reservation.restarted_files
     if restarted:
-        connection.execute(RESTART_FILES, {"restarted": restarted, "attempt": reservation.attempt})
+        values = {
+            "attempt": reservation.attempt,
+            "restarted": [file.id for file in restarted],
+            "object_keys": [file.object_key for file in restarted],
+        }
+        connection.execute(RESTART_FILES, values)
     return inserted
 
 

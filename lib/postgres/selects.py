@@ -41,6 +41,6 @@ def file_row(row: DictRow, stage: str) -> FileRow:
         "mime_type": mime_type,
         "ext": row["ext"] or policy.extension_of(row["name"]),
         "object_key": row["object_key"]
-        or policy.object_key(stage, row["user_id"], row["session_id"], category, row["id"], key_ext),
+        or policy.object_key(stage, row["user_id"], row["session_id"], category, row["id"], key_ext, None),
     }
     return FileRow(**{name: (row | derived)[name] for name in FileRow.__slots__})

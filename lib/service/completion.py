@@ -114,7 +114,7 @@ class Completion:
             self._store.learn_parts(file, news)
         etag = self._complete_upload(file, parts)
         if not self._store.mark_completed(file, etag, parts):
-            # Aborted while it was assembled. Not deleted: the key may be that of the file's next upload.
+            # Aborted while it was assembled. Not deleted: before 0.2.0 the file's next upload had its key.
             log.warning("object without a file", session_id=file.session_id, file_id=file.id)
             raise ApiError(Reason.FILE_NOT_FOUND)
         return replace(file, status="completed", etag=etag)

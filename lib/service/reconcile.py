@@ -31,7 +31,9 @@ def completed_elsewhere(store: FileStore, s3: Bucket, file: FileRow) -> FileRow 
     if found is None or found.size != file.size:
         return None
     if found.attempt not in (None, file.attempt):
-        return None  # of an upload that was given up while S3 assembled it: its key is this file's too
+        # Of an upload that was given up while S3 assembled it. Only a key from before 0.2.0 can have served
+        # two registrations: this can go when no unfinished file has such a key (docs/reliability.md).
+        return None
     if not store.mark_completed(file, found.etag, ()):
         return None
     return replace(file, status="completed", etag=found.etag)

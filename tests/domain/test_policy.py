@@ -10,12 +10,12 @@ TEXT = st.text(st.characters(blacklist_categories=("Cs",)), max_size=400)
 
 @given(TEXT, TEXT, st.one_of(st.none(), TEXT))
 def test_keys_cannot_be_steered(user, file_id, ext):
-    key = object_key("dev", user, "session", "image", "file", ext)
+    key = object_key("dev", user, "session", "image", "file", ext, "01234567-89ab")
     stage, folder, user_part, *rest = key.split("/")
     assert (stage, folder, rest[:2]) == ("dev", "moc-instructions", ["session", "image"])
     assert len(rest) == 3
     name, dot, extension = rest[2].partition(".")
-    assert (name, dot) == ("file", ".")
+    assert (name, dot) == ("file-01234567", ".")
     assert extension.isascii()
     assert extension.isalnum()
     assert user_part not in (".", "..") or user == ""

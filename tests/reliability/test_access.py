@@ -292,7 +292,7 @@ def test_no_query_changes_whose_session_it_is(api, stranger, session):
     assert response.json()["sessionId"] == mine
 
 
-KEY = r"dev/moc-instructions/[A-Za-z0-9_=-]{1,255}/%s/(instruction|image)/%s\.[a-z0-9]{1,10}"
+KEY = r"dev/moc-instructions/[A-Za-z0-9_=-]{1,255}/%s/(instruction|image)/%s-[0-9a-f]{8}\.[a-z0-9]{1,10}"
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -300,7 +300,7 @@ KEY = r"dev/moc-instructions/[A-Za-z0-9_=-]{1,255}/%s/(instruction|image)/%s\.[a
 def test_no_user_and_no_extension_steers_a_key(user_id, ext):
     session, file = str(uuid.uuid4()), str(uuid.uuid4())
     user_id = user_id.encode("utf-8", "ignore").decode() or "x"
-    key = object_key("dev", user_id, session, "image", file, ext)
+    key = object_key("dev", user_id, session, "image", file, ext, new_id())
     assert re.fullmatch(KEY % (session, file), key), key
     assert len(key.encode()) <= 1024
 

@@ -333,7 +333,12 @@ class World:
     def url_of(self, tag, session, file):
         ext = file.meta[4]
         owner = f"{session.owner}-{tag}"
-        return f"{self.base}dev/moc-instructions/{owner}/{session.id}/{file.meta[0]}/{file.id}.{ext}"
+        key, attempt = self.execute(
+            "SELECT object_key, attempt::text FROM upload_session_files WHERE id = %s", [file.id]
+        ).fetchone()
+        name = f"{file.id}-{attempt[:8]}.{ext}"
+        assert key == f"dev/moc-instructions/{owner}/{session.id}/{file.meta[0]}/{name}"
+        return self.base + key
 
     def key(self, file):
         return file.url.removeprefix(self.base)
@@ -353,7 +358,7 @@ class World:
     def execute(self, statement, values=()):
         """Past the API, on a connection of its own: the database may just have been restarted."""
         with psycopg.connect(self.stack.database_url, autocommit=True) as connection:
-            connection.execute(statement, values)
+            return connection.execute(statement, values)
 
 
 @pytest.fixture

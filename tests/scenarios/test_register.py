@@ -1,5 +1,6 @@
 """Register one file."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -91,7 +92,7 @@ def test_the_object_key_is_safe_whatever_the_names_are(api, s3):
     completed = api.complete(session, registered["fileId"])
     key = completed["fileUrl"].partition("/uploads/")[2]
     assert key.startswith("dev/moc-instructions/user-")
-    assert key.endswith(f"/{session}/instruction/{registered['fileId']}.pdf")
+    assert re.search(f"/{session}/instruction/{registered['fileId']}-[0-9a-f]{{8}}[.]pdf$", key)
     assert s3.get_object(Bucket="uploads", Key=key)["Body"].read() == b"abc"
     assert api.show(session)["files"][0]["name"] == name
 

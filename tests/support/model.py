@@ -32,6 +32,7 @@ class File:
     part_size: int
     upload_id: str | None = None
     upload: str = "open"
+    lost: bool = False  # S3's answer to a complete
     status: str = "pending"
     put: dict = field(default_factory=dict)  # ETags by part number
     recorded: dict = field(default_factory=dict)
@@ -58,7 +59,7 @@ class File:
 
     def restart(self):
         self.status, self.upload, self.put, self.recorded = "pending", "open", {}, {}
-        self.upload_id = None  # the new one is the answer's
+        self.upload_id, self.lost = None, False  # the new one is the answer's
 
 
 @dataclass(eq=False)
@@ -211,6 +212,8 @@ def _part(number, etag):
 def _completed_or_failed(file):
     if file.status == "pending" and file.upload == "assembled":
         file.status = "completed"
+    elif file.status == "pending" and file.lost:
+        raise unavailable()
     else:
         file.status = "failed"
         raise Refusal(400, "UPLOAD_NOT_FOUND")
@@ -238,6 +241,8 @@ def complete(session, file_id, sent, fault=None):
         try:
             session.open_for_writing()
         except Refusal:
+            if found and found[0].lost and found[0].upload != "assembled":
+                raise unavailable() from None
             if not found or found[0].upload_id is None or found[0].upload != "assembled":
                 raise  # what was assembled in time is complete
             found[0].status = "completed"
@@ -264,6 +269,7 @@ def _assemble(file, sent, fault):
     if fault != "before":
         file.upload = "assembled"
     if fault:
+        file.lost = True
         raise unavailable()
     file.status, file.recorded = "completed", dict(file.put)
 
