@@ -1,4 +1,4 @@
-"""An upload that was given up while S3 assembled it becomes an object after all, beside the file's next one."""
+"""An upload that was given up while S3 assembled it becomes an object after all, beside the next."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
