@@ -16,6 +16,8 @@ from lib.domain.errors import ApiError, Reason
 from lib.domain.fields import canonical_uuid
 from lib.domain.json_body import BOM, json_of
 from lib.domain.validation import validated, validated_query
+from lib.http import cors
+from lib.http.routes import Route
 from lib.runtime import log, oidc_token, request_budget
 from lib.runtime.config import Settings, SettingsError
 
@@ -45,16 +47,16 @@ class Runtime(Protocol):
 
 
 App = TypeVar("App", bound=Runtime)
-Body = TypeVar("Body")
+Input = TypeVar("Input")
 
 
 @dataclass(slots=True)
-class Call(Generic[Body]):
+class Call(Generic[Input]):
     """One call of an endpoint, as its handler sees it; the ids come from the path and from nowhere else."""
 
     user_id: str
     ids: dict[str, str]
-    body: Body
+    body: Input  # or the query, where the route has one
 
     @property
     def session_id(self) -> str:
@@ -84,62 +86,37 @@ class Response:
         return json.dumps(self.body, separators=(",", ":")).encode()
 
 
-class Nothing(BaseModel):
-    """The body of a request that has none."""
-
-
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What one method does: what comes in, and the handler that takes it."""
+    """A route, and the handler that is bound to it."""
 
+    route: Route[Any]
     handler: Callable[[Any, Call[Any]], Response]
-    body: type[BaseModel] | None = None
-    query: type[BaseModel] | None = None
-    body_may_be_empty: bool = False
-
-    def input(self, environ: Environ) -> BaseModel | None:
-        """The validated body or query.
-
-        Raises `ApiError`: `INVALID_JSON`, `BODY_TOO_LARGE`, `VALIDATION_ERROR`.
-        """
-        if self.query:
-            parameters = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)
-            return validated_query(self.query, dict(parameters))
-        if self.body is None:
-            return None
-        body = _body_of(environ).removeprefix(BOM)
-        if self.body_may_be_empty and not body.strip():
-            return validated(self.body, {})
-        return validated(self.body, json_of(body, getattr(self.body, "judged_alone", None)))
-
-
-Handler = Callable[[App, Call[Any]], Response]
 
 
 class Endpoint(Generic[App]):
-    """A WSGI app for one path of the contract, its dynamic segments written `:sessionId` and `:fileId`."""
+    """A WSGI app for one path: each of its methods is a route of the table, with the handler bound to it."""
 
-    def __init__(self, path: str, runtime: Callable[[], App], *, public: bool = False) -> None:
-        self.path = path
-        self.public = public
+    def __init__(self, runtime: Callable[[], App]) -> None:
         self.operations: dict[str, Operation] = {}
         self._runtime = runtime
 
     def on(
-        self,
-        method: str,
-        *,
-        body: type[BaseModel] | None = None,
-        query: type[BaseModel] | None = None,
-        body_may_be_empty: bool = False,
-    ) -> Callable[[Handler[App]], Handler[App]]:
-        """Make a function the handler of a method."""
+        self, route: Route[Input]
+    ) -> Callable[[Callable[[App, Call[Input]], Response]], Callable[[App, Call[Input]], Response]]:
+        """Make a function the handler of a route."""
 
-        def register(handler: Handler[App]) -> Handler[App]:
-            self.operations[method] = Operation(handler, body, query, body_may_be_empty)
+        def bind(handler: Callable[[App, Call[Input]], Response]) -> Callable[[App, Call[Input]], Response]:
+            self.operations[route.method] = Operation(route, handler)
             return handler
 
-        return register
+        return bind
+
+    @property
+    def path(self) -> str:
+        """The path of its routes: they have the same."""
+        [path] = {operation.route.path for operation in self.operations.values()}
+        return path
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, whatever happens; every answer bears its request id."""
@@ -173,11 +150,13 @@ class Endpoint(Generic[App]):
         if operation is None:
             raise ApiError(Reason.METHOD_NOT_ALLOWED, headers={"Allow": self._allow})
         app = self._runtime()
-        user_id = "" if self.public else app.authenticator.user_id(environ.get("HTTP_AUTHORIZATION"))
+        user_id = (
+            "" if operation.route.public else app.authenticator.user_id(environ.get("HTTP_AUTHORIZATION"))
+        )
         line["user_id"] = user_id or None
         ids = self._ids(environ.get("PATH_INFO", ""))
         line |= {"session_id": ids.get("sessionId"), "file_id": ids.get("fileId")}
-        return operation.handler(app, Call(user_id, ids, operation.input(environ)))
+        return operation.handler(app, Call(user_id, ids, _input(operation.route, environ)))
 
     def _ids(self, path: str) -> dict[str, str]:
         """The ids in a path; what is no UUID is as unknown as one that does not exist."""
@@ -198,26 +177,13 @@ class Endpoint(Generic[App]):
         return ", ".join([*self.operations, *head, "OPTIONS"])
 
     def _cors(self, environ: Environ) -> dict[str, str]:
-        """CORS headers (https://fetch.spec.whatwg.org/#http-cors-protocol) for origins that are let in."""
         try:
-            allowed = self._runtime().settings.origins
+            origins = self._runtime().settings.origins
         except Exception:  # it cannot be built, and is logged already: this answer must go out all the same
             return {}
-        origin = environ.get("HTTP_ORIGIN", "")
-        headers = {"Vary": "Origin"} if allowed else {}
-        if origin not in allowed:
-            return headers
-        headers |= {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED_HEADERS}
-        if environ["REQUEST_METHOD"] == "OPTIONS":
-            headers |= {
-                "Access-Control-Allow-Methods": ", ".join(self.operations),
-                "Access-Control-Allow-Headers": "Authorization, Content-Type",
-                "Access-Control-Max-Age": "600",
-            }
-        return headers
+        return cors.headers(environ, origins, self.operations)
 
 
-EXPOSED_HEADERS = "X-Request-Id, Retry-After, WWW-Authenticate, Allow"
 UNKNOWN = {"sessionId": Reason.SESSION_NOT_FOUND, "fileId": Reason.FILE_NOT_FOUND}
 
 
@@ -233,6 +199,22 @@ def _standard_headers(content: bytes, request_id: str) -> dict[str, str]:
     if content:
         headers |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
     return headers
+
+
+def _input(route: Route[Any], environ: Environ) -> Any:
+    """The validated body or query; None where the route takes neither.
+
+    Raises `ApiError`: `INVALID_JSON`, `BODY_TOO_LARGE`, `VALIDATION_ERROR`.
+    """
+    if route.query:
+        parameters = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+        return validated_query(route.query, dict(parameters))
+    if route.body is None:
+        return None
+    body = _body_of(environ).removeprefix(BOM)
+    if route.body_may_be_empty and not body.strip():
+        return validated(route.body, {})
+    return validated(route.body, json_of(body, getattr(route.body, "judged_alone", None)))
 
 
 def _body_of(environ: Environ) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lib.domain.policy import TABLE
-from lib.http.openapi import OPERATIONS, SESSIONS
+from lib.http.routes import ROUTES, SESSIONS
 from lib.runtime.config import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -38,7 +38,7 @@ def test_the_readme_lists_every_setting_and_its_default():
 def test_the_readme_lists_every_route():
     listed = [row[0].strip("`") for row in table_below("The API")]
     routes = []
-    for operation in OPERATIONS:
+    for operation in ROUTES:
         path = (
             operation.path.removeprefix(SESSIONS) if operation.path.startswith(SESSIONS) else operation.path
         )

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.domain.policy import object_key, safe_segment
-from lib.http.openapi import OPERATIONS
+from lib.http import routes
 from tests.conftest import token_for
 from tests.support.client import MIB, Client, new_id, pdf, put, put_all
 from tests.support.fuzzy import ETAG, MD5
@@ -24,9 +24,9 @@ BODIES = {
     "completeFile": {},
 }
 
-[QUERY] = [operation for operation in OPERATIONS if operation.query]
+[QUERY] = [operation for operation in routes.ROUTES if operation.query]
 # Asking for URLs is a right of its own.
-ROUTES = [*OPERATIONS, replace(QUERY, name="presignParts", path=QUERY.path + "?presign=true")]
+ROUTES = [*routes.ROUTES, replace(QUERY, name="presignParts", path=QUERY.path + "?presign=true")]
 
 # What each route answers to the owner of a session that is active, past its end, or cancelled.
 SESSIONS = ("active", "expired", "cancelled")
@@ -149,7 +149,7 @@ def test_every_route_has_its_rows():
 
 
 def test_two_routes_are_for_everybody_and_no_other():
-    public = {operation.name for operation in OPERATIONS if operation.public}
+    public = {operation.name for operation in routes.ROUTES if operation.public}
     assert public == {"checkHealth", "getOpenapi"}
 
 

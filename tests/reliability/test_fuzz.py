@@ -10,7 +10,8 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 
 from dev.server import Server
-from lib.http.openapi import OPERATIONS, document
+from lib.http.openapi import document
+from lib.http.routes import ROUTES
 from tests.support.client import SESSIONS, pdf
 from tests.support.guide import Guide
 from tests.support.patience import at_most
@@ -61,9 +62,9 @@ def test_every_one_of_a_thousand_answers_is_as_documented(case, api, guide):
 @pytest.mark.long
 def test_the_thousand_met_every_documented_success():
     """An answer that no request led to was not held against the document."""
-    if {name for name, _ in MET} != {operation.name for operation in OPERATIONS}:
+    if {name for name, _ in MET} != {operation.name for operation in ROUTES}:
         pytest.skip("not all of the thousand ran before, and in this process")
-    documented = {(one.name, status) for one in OPERATIONS for status in one.answers if status < 300}
+    documented = {(one.name, status) for one in ROUTES for status in one.answers if status < 300}
     assert documented - MET.keys() == set(), sorted(MET.items())
     assert MET.total() >= 1000
 
@@ -105,7 +106,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.body], ids=lambda one: one.name)
+@pytest.mark.parametrize("operation", [one for one in ROUTES if one.body], ids=lambda one: one.name)
 def test_hostile_bodies_are_refused_in_no_time(api, operation):
     session = api.session()
     file = api.register(session, pdf("there.pdf", 3))["fileId"]
