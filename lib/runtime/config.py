@@ -82,6 +82,8 @@ class Settings(BaseModel):
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
     vercel: str = ""
     vercel_env: str = ""
+    vercel_target_env: str = ""  # the name of a custom environment
+    vercel_project_id: Optional = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:

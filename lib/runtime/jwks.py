@@ -68,7 +68,7 @@ class KeySet:
         the issuer may have changed its keys, and `KeysUnavailableError` is raised.
         """
         # With no key, all wait for the one fetch; with keys, an unknown id is not worth a thread.
-        patience = 0 if self._is_usable() else self._seconds
+        patience = 0 if self.is_usable() else self._seconds
         if self._is_fetch_due(key_id) and self._lock.acquire(timeout=patience):
             try:
                 if self._is_fetch_due(key_id):  # still, now that it is our turn
@@ -76,9 +76,9 @@ class KeySet:
             finally:
                 self._lock.release()
         found = self._find(key_id)
-        if found and self._is_usable():
+        if found and self.is_usable():
             return found
-        if key_id in self._absent and self._is_usable():
+        if key_id in self._absent and self.is_usable():
             raise UnknownKeyError
         raise KeysUnavailableError(max(1, math.ceil(self._next_fetch_at - time.time())))
 
@@ -86,7 +86,8 @@ class KeySet:
         wanted = self._age() > self.LIFESPAN or self._find(key_id) is None
         return wanted and time.time() >= self._next_fetch_at
 
-    def _is_usable(self) -> bool:
+    def is_usable(self) -> bool:
+        """Whether there are keys, fetched not too long ago."""
         return bool(self._keys) and self._age() <= self.STALE_LIFESPAN
 
     def _age(self) -> float:

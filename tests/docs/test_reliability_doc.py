@@ -10,7 +10,8 @@ from lib.runtime.config import Settings
 from lib.runtime.jwks import KeySet
 from lib.s3.bucket import Bucket
 from lib.s3.client import IDLE_SECONDS
-from lib.s3.role import Role
+from lib.s3.sts import ATTEMPT_SECONDS
+from lib.s3.sts import ATTEMPTS as STS_ATTEMPTS
 from tests.postgres.test_limits import CHECK, LOCK, LONGEST_UNDER_A_LOCK, STATEMENTS
 from tests.reliability.test_dependencies import (
     LONGEST_REQUEST,
@@ -56,7 +57,7 @@ def test_it_has_the_numbers_of_the_code():
         f"{CHECK} s",
         limits_of(Bucket(settings)._client.s3()),
         f"{request_budget.SECONDS:.0f} s",
-        limits_of(Role(settings)._sts()),
+        f"{ATTEMPT_SECONDS:.0f} s; {STS_ATTEMPTS}",
         f"{KeySet.SECONDS:.0f} s",
     ]
     assert f"idle for {IDLE_CHECK_SECONDS:.0f} s lives" in table

@@ -30,7 +30,8 @@ ALLOWED = {
 # Who alone may import a package of others.
 OWNERS = {
     "psycopg": ("lib.postgres", "db"), "psycopg_pool": ("lib.postgres",),
-    "boto3": (), "botocore": ("lib.s3",), "jwt": ("lib.http.tokens", "lib.runtime.jwks"),
+    "boto3": (), "botocore": ("lib.s3",),
+    "jwt": ("lib.http.tokens", "lib.runtime.jwks", "lib.runtime.oidc_token"),
     "aws_lambda_powertools": ("lib.runtime.log",),
 }  # fmt: skip
 

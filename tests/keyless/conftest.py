@@ -7,7 +7,7 @@ import pytest
 from db.migrate import migrate
 from dev.stack import Stack
 from tests.conftest import SECRET
-from tests.support.keyless import ROLE, STAGE, Issuer, iam_config
+from tests.support.keyless import PROJECT_ID, ROLE, STAGE, Issuer, iam_config
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,8 @@ def env(admin_env):
     """The environment of a keyless deployment."""
     keyless = {name: value for name, value in admin_env.items() if not name.startswith("AWS_")}
     return keyless | {
-        "AUTH_JWT_SECRET": SECRET, "RATE_LIMIT_BYPASS": "true", "STAGE": STAGE, "AWS_ROLE_ARN": ROLE,
+        "AUTH_JWT_SECRET": SECRET, "STAGE": STAGE, "AWS_ROLE_ARN": ROLE,
+        "VERCEL": "1", "VERCEL_ENV": "production", "VERCEL_PROJECT_ID": PROJECT_ID,
         "AWS_ENDPOINT_URL_STS": admin_env["S3_ENDPOINT_URL"],
     }  # fmt: skip
 
@@ -44,3 +45,10 @@ def no_other_credentials(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(autouse=True)
+def vercels_keys(monkeypatch, issuer):
+    """Vercel's keys are fetched from the issuer that the tests play."""
+    monkeypatch.setattr("lib.runtime.oidc_token.JWKS_URL", issuer.jwks_url)
+    issuer.down = False

@@ -23,7 +23,7 @@ def env(stack, database_env, localstack):
     """The environment of a keyless deployment on the embedded database and LocalStack."""
     store = {name: value for name, value in localstack.env().items() if not name.startswith("AWS_")}
     return stack.env() | database_env | {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""} | store | {
-        "AUTH_JWT_SECRET": SECRET, "RATE_LIMIT_BYPASS": "true",
+        "AUTH_JWT_SECRET": SECRET, "RATE_LIMIT_BYPASS": "true", "VERCEL_ENV": "development",
         "AWS_ROLE_ARN": "arn:aws:iam::000000000000:role/uploads", "AWS_ENDPOINT_URL_STS": localstack.endpoint,
     }  # fmt: skip
 

@@ -4,6 +4,7 @@ import base64
 import copy
 import json
 import time
+import uuid
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -12,7 +13,7 @@ from jwt.algorithms import RSAAlgorithm
 from deploy.documents import document
 from tests.support.http_server import Handler, HttpServer
 
-TEAM, PROJECT = "acme", "uploads"
+TEAM, PROJECT, PROJECT_ID = "acme", "uploads", "prj_uploads"
 AUDIENCE = f"https://vercel.com/{TEAM}"
 ROLE = "arn:aws:iam::123456789012:role/uploads"
 NARROW_ROLE = "arn:aws:iam::123456789012:role/narrow"  # its policy lacks some actions
@@ -24,16 +25,23 @@ def subject(environment="production"):
 
 
 class Issuer(HttpServer):
-    """An OIDC issuer with a JWKS of its own."""
+    """Vercel's OIDC issuer: tokens with its name and claims, and a JWKS that is reached under another one.
+
+    The claims: https://vercel.com/docs/oidc/reference
+    """
+
+    name = f"https://oidc.vercel.com/{TEAM}"
 
     def __init__(self):
         self._key = rsa.generate_private_key(65537, 2048)
         jwk = json.loads(RSAAlgorithm.to_jwk(self._key.public_key()))
+        self.down = False
+        issuer = self
         documents = {"jwks": {"keys": [jwk | {"kid": "one", "use": "sig", "alg": "RS256"}]}}
 
         class Documents(Handler):
             def serve(self):
-                known = documents.get(self.path.rpartition("/")[2])
+                known = None if issuer.down else documents.get(self.path.rpartition("/")[2])
                 content = json.dumps(known).encode() if known else b""
                 self.answer(200 if known else 404, [("Content-Type", "application/json")], content)
 
@@ -42,11 +50,16 @@ class Issuer(HttpServer):
         self.jwks_url = f"{self.url}/.well-known/jwks"
         documents["openid-configuration"] = {"issuer": self.url}
 
-    def token(self, **claims):
-        """As Vercel sends one with each request."""
+    def token(self, key=None, kid="one", **claims):
+        """As Vercel sends one with each request; claims that are None are left out."""
         now = int(time.time())
-        usual = {"iss": self.url, "aud": AUDIENCE, "sub": subject(), "iat": now, "exp": now + 3600}
-        return jwt.encode(usual | claims, self._key, algorithm="RS256", headers={"kid": "one"})
+        usual = {
+            "iss": self.name, "aud": AUDIENCE, "sub": subject(), "iat": now, "nbf": now, "exp": now + 3600,
+            "jti": str(uuid.uuid4()), "owner": TEAM, "owner_id": "team_acme", "project": PROJECT,
+            "project_id": PROJECT_ID, "environment": "production",
+        }  # fmt: skip
+        payload = {name: value for name, value in (usual | claims).items() if value is not None}
+        return jwt.encode(payload, key or self._key, algorithm="RS256", headers={"kid": kid})
 
 
 def iam_config(issuer, bucket):
@@ -71,7 +84,7 @@ def iam_config(issuer, bucket):
         },
         "providers": [
             {"name": "vercel", "type": "oidc", "enabled": True,
-             "config": {"issuer": issuer.url, "clientId": AUDIENCE, "jwksUri": issuer.jwks_url}},
+             "config": {"issuer": issuer.name, "clientId": AUDIENCE, "jwksUri": issuer.jwks_url}},
         ],
         "policy": {"defaultEffect": "Deny", "storeType": "memory"},
         "roles": [
