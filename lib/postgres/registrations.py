@@ -67,8 +67,8 @@ WHERE f.id = ours.id AND f.attempt IS NOT DISTINCT FROM ours.attempt AND f.id = 
 """
 
 SELECT_STATES = """
-SELECT s.status AS session_status, f.id::text, f.status,
-  CASE WHEN f.attempt IS NOT DISTINCT FROM ours.attempt THEN f.upload_id END AS upload_id
+SELECT s.status AS session_status, f.id::text, f.status, f.upload_id,
+  f.attempt IS NOT DISTINCT FROM ours.attempt AS is_ours
 FROM upload_sessions s
 CROSS JOIN unnest(%(ids)s::uuid[], %(attempts)s::uuid[]) AS ours (id, attempt)
 LEFT JOIN upload_session_files f ON f.id = ours.id AND f.session_id = s.id
@@ -81,7 +81,8 @@ class FileState:
     """What has become of a file meanwhile."""
 
     status: str
-    upload_id: str | None
+    upload_id: str | None  # none where it is not ours
+    is_ours: bool  # else it was given up, and registered again by another call
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,5 +187,9 @@ def _write(connection: Connection, reservation: Reservation) -> list[Cursor[Dict
 
 
 def _states(rows: list[DictRow]) -> States:
-    files = {row["id"]: FileState(row["status"], row["upload_id"]) for row in rows if row["id"]}
+    files = {
+        row["id"]: FileState(row["status"], row["upload_id"] if row["is_ours"] else None, row["is_ours"])
+        for row in rows
+        if row["id"]
+    }
     return States(rows[0]["session_status"] if rows else None, files)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from lib.domain.errors import ApiError, Reason, Refused
+from lib.domain.errors import RETRY_SOON, ApiError, Reason, Refused
 from lib.domain.models import (
     BatchResult,
     BatchResults,
@@ -23,7 +23,7 @@ from lib.runtime import log
 from lib.runtime.config import Settings
 from lib.s3.bucket import Bucket
 from lib.service.part_urls import PartUrls, utc_now
-from lib.service.upload_starts import Upload, Uploads, UploadStarts
+from lib.service.upload_starts import Overtaken, Upload, Uploads, UploadStarts
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,10 @@ class Registration:
         self._s3.prepare()
         reservation = self._reserve(user_id, session_id, items)
         uploads = self._starts.uploads_of(session_id, reservation.accepted)
+        verdicts = self._judged_again(user_id, session_id, items, reservation.verdicts, uploads)
         outcomes: list[Outcome] = []
         taken = 0  # of the URLs that fit into one answer
-        for verdict in reservation.verdicts:
+        for verdict in verdicts:
             outcome = self._outcome(verdict, uploads, reservation.session, taken)
             if isinstance(outcome, Registered):
                 taken += len(outcome.file.presigned_urls or ())
@@ -109,10 +110,36 @@ class Registration:
             raise ApiError(Reason.SESSION_NOT_FOUND)
         return reservation
 
+    def _judged_again(
+        self,
+        user_id: str,
+        session_id: str,
+        items: Sequence[FileMetadata | Refused],
+        verdicts: Sequence[Verdict],
+        uploads: Uploads,
+    ) -> list[Verdict]:
+        """The verdicts, with another on each file that was overtaken; `uploads` gets theirs. Once only."""
+        judged = list(verdicts)
+        overtaken = [index for index, verdict in enumerate(judged) if _is_overtaken(verdict, uploads)]
+        if not overtaken:
+            return judged
+        try:
+            reservation = self._reserve(user_id, session_id, [items[index] for index in overtaken])
+        except ApiError as error:  # the session has ended meanwhile; what the others have, they keep
+            again: Sequence[Verdict] = [Refused(error)] * len(overtaken)
+        else:
+            again = reservation.verdicts
+            uploads |= self._starts.uploads_of(session_id, reservation.accepted)
+        for index, verdict in zip(overtaken, again, strict=True):
+            judged[index] = verdict
+        return judged
+
     def _outcome(self, verdict: Verdict, uploads: Uploads, session: SessionRow, taken: int) -> Outcome:
         if isinstance(verdict, Refused):
             return verdict
         upload = uploads[verdict.file.id]
+        if isinstance(upload, Overtaken):  # once more, that is
+            return Refused(ApiError(Reason.STORAGE_UNAVAILABLE, retry_after=RETRY_SOON))
         if isinstance(upload, Refused):
             return upload
         return Registered(self._registered_file(verdict, upload, session, taken), upload.started)
@@ -134,6 +161,10 @@ class Registration:
             presigned_urls=urls,
             next_part_number=next_part_number,
         )
+
+
+def _is_overtaken(verdict: Verdict, uploads: Uploads) -> bool:
+    return isinstance(verdict, Accepted) and isinstance(uploads[verdict.file.id], Overtaken)
 
 
 def _parsed(value: Any) -> FileMetadata | Refused:

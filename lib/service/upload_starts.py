@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lib.domain.errors import RETRY_SOON, ApiError, Reason, Refused
+from lib.domain.errors import ApiError, Reason, Refused
 from lib.domain.registration_plan import Accepted, Step
 from lib.domain.rows import FileRow
 from lib.postgres.registrations import FileState, RegistrationStore, States
@@ -24,7 +24,12 @@ class Upload:
     completed: bool = False
 
 
-Uploads = dict[str, Upload | Refused]  # by file id
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """What another call had reserved is gone, failed or another's by now: judge the file once more."""
+
+
+Uploads = dict[str, Upload | Refused | Overtaken]  # by file id
 
 
 class UploadStarts:
@@ -43,7 +48,7 @@ class UploadStarts:
         self._sleep = sleep
 
     def uploads_of(self, session_id: str, accepted: Sequence[Accepted]) -> Uploads:
-        """The upload of each file: the one that is there, another call's, or one started now.
+        """The upload of each file: the one that is there, another call's, or one started now; or `Overtaken`.
 
         `Refused` says why a file has none: `STORAGE_UNAVAILABLE`, `SESSION_NOT_ACTIVE`, `FILE_NOT_FOUND`,
         `DUPLICATE_FILE_KEY`. Raises `ApiError` `DATABASE_UNAVAILABLE`.
@@ -64,13 +69,8 @@ class UploadStarts:
         ends: Uploads = {}
         for pause in PAUSES:
             self._sleep(pause)
-            states = self._store.states(session_id, [one.file for one in adopted]).files
-            for one in adopted:
-                state = states.get(one.file.id)
-                if state is None or state.status == "failed":  # S3 failed the call that had reserved it
-                    ends[one.file.id] = _unavailable()
-                elif state.upload_id:
-                    ends[one.file.id] = _found_by(one, state)
+            states = self._store.states(session_id, [one.file for one in adopted])
+            ends |= {one.file.id: end for one in adopted if (end := _end_of(one, states))}
             if all(one.file.id in ends for one in adopted):
                 break
         return ends
@@ -89,7 +89,7 @@ class UploadStarts:
             withdrawn=[one.file.id for one in failed if one.step is Step.START],
             failed=[one.file.id for one in failed if one.step is Step.RESTART],
         )
-        uploads = {id_: _settled(one, states, id_) for id_, one in created.items()}
+        uploads = {one.file.id: _settled(one, created[one.file.id], states) for one in accepted}
         self._abort_superfluous(files, started, uploads)
         return uploads
 
@@ -112,6 +112,17 @@ def _upload(state: FileState, started: bool = False) -> Upload:
     return Upload(state.upload_id or "", started, completed=state.status == "completed")
 
 
+def _end_of(accepted: Accepted, states: States) -> Upload | Refused | Overtaken | None:
+    """What the call has come to that had reserved a file; None: it is still at it, or died."""
+    state = states.files.get(accepted.file.id)
+    if state is not None and state.upload_id:
+        return _found_by(accepted, state)
+    if states.session_status != "active":
+        return Refused(ApiError(Reason.SESSION_NOT_ACTIVE))
+    # Aborted, or withdrawn or failed because S3 failed that call.
+    return Overtaken() if state is None or not state.is_ours or state.status == "failed" else None
+
+
 def _found_by(accepted: Accepted, state: FileState) -> Upload | Refused:
     """A file whose other call was alive after all: the same file to who knows its id, else a duplicate."""
     if accepted.item.file_id is None:
@@ -119,24 +130,21 @@ def _found_by(accepted: Accepted, state: FileState) -> Upload | Refused:
     return _upload(state)
 
 
-def _settled(created: str | Refused, states: States, file_id: str) -> Upload | Refused:
+def _settled(accepted: Accepted, created: str | Refused, states: States) -> Upload | Refused | Overtaken:
     """The upload that a file has now: this call's, a faster one's, or none and why."""
-    state = states.files.get(file_id)
+    state = states.files.get(accepted.file.id)
     if state is not None and state.upload_id:
         return _upload(state, started=state.upload_id == created)
     if isinstance(created, Refused):
         return created
-    # Started, and then there was no file to keep it: it or its session was given up meanwhile, or S3 failed
-    # another call for the same file.
+    # Started, and then there was no file to keep it.
     if states.session_status != "active":
         return Refused(ApiError(Reason.SESSION_NOT_ACTIVE))
-    return Refused(ApiError(Reason.FILE_NOT_FOUND)) if state is None else _unavailable()
+    if state is None and accepted.step is not Step.ADOPT:
+        return Refused(ApiError(Reason.FILE_NOT_FOUND))  # the client has aborted what it was registering
+    return Overtaken()
 
 
-def _keeps(upload: Upload | Refused) -> bool:
+def _keeps(upload: Upload | Refused | Overtaken) -> bool:
     """Whether the file has the upload that this call started."""
     return isinstance(upload, Upload) and upload.started
-
-
-def _unavailable() -> Refused:
-    return Refused(ApiError(Reason.STORAGE_UNAVAILABLE, retry_after=RETRY_SOON))
