@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from deploy.documents import document
 from deploy.report import aws
 from lib.domain.errors import ApiError
+from lib.domain.policy import TABLE
 from lib.runtime.config import Settings
 from lib.s3.bucket import Bucket
 from lib.s3.refusals import UploadGoneError
@@ -61,7 +62,7 @@ class Deployment:
     @property
     def prefix(self) -> str:
         """Below which all keys of this deployment lie."""
-        return f"{self.settings.stage}/moc-instructions/"
+        return f"{self.settings.stage}/{TABLE.prefix}/"
 
     def new_key(self) -> str:
         """A key that nothing else has."""

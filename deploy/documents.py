@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lib.domain.policy import TABLE
+
 FOLDER = Path(__file__).parent
 PLACE = re.compile(r"\$\{(\w+)\}")
-DEFAULTS = {"STAGE": "dev"}
+DEFAULTS = {"STAGE": "dev", "KEY_PREFIX": TABLE.prefix}
 
 
 class MissingValueError(Exception):

@@ -1,9 +1,12 @@
 """What may be uploaded, and where it goes."""
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.domain.policy import category_of, described_by, extension_of, object_key, safe_segment
+from lib.domain.media_type import canonical
+from lib.domain.policy import TABLE, category_of, described_by, extension_of, object_key, safe_segment
 
 TEXT = st.text(st.characters(blacklist_categories=("Cs",)), max_size=400)
 
@@ -52,3 +55,19 @@ def test_what_follows_from_a_key():
     assert described_by("a.WEBP") == ("image", "image/webp")  # which Python's own table lacks before 3.13
     assert described_by("a.xlsx")[0] == "parts-list"
     assert described_by("a.xyzzy") == ("instruction", "application/octet-stream")
+
+
+def test_the_table_is_valid():
+    """Whoever edits it (docs/policy.md) is told here what does not work."""
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", TABLE.prefix)
+    assert len({category.name for category in TABLE.categories}) == len(TABLE.categories) > 0
+    sizes = {}
+    for category in TABLE.categories:
+        assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", category.name)
+        assert re.fullmatch(r"MAX_[A-Z0-9_]+_MB", category.setting)
+        assert sizes.setdefault(category.setting, category.max_mb) == category.max_mb
+        assert category.types
+        for mime_type, extensions in category.types.items():
+            assert canonical(mime_type) == mime_type, "an alias, or with parameters"
+            assert extensions
+            assert all(re.fullmatch(r"[a-z0-9]{1,10}", ext) for ext in extensions)
