@@ -93,11 +93,11 @@ test-vercel: $(STAMP) ## The scenarios over the built functions, under Vercel's 
 	@$(PY) -m dev.vercel.build --if-changed
 	$(PY) -m pytest --server=vercel tests/scenarios
 
-vercel-dev: $(STAMP) ## The real `vercel dev` (PORT=…) on the embedded database and S3 store
+vercel-dev: $(STAMP) ## The real `vercel dev` in this checkout (PORT=3001), beside a running `make run`
 	@exec $(PY) -m dev.vercel.dev
 
-test-vercel-dev: $(STAMP) ## One scenario over `vercel dev`, which is slow
-	$(PY) -m pytest --server=vercel-dev --timeout=900 -k ur_hp_002 tests/scenarios/test_complete.py
+test-vercel-dev: $(STAMP) ## Every route over `vercel dev`, which is slow
+	$(PY) -m pytest --server=vercel-dev --timeout=900 tests/scenarios/vercel_dev
 
 # --- Evidence
 
@@ -118,11 +118,13 @@ clean: ## Remove the environment and the local data
 	@# As root, the database may live outside of the checkout: see dev/postgres.py
 	@test ! -f .dev/state.json || \
 	  rm -rf "/var/tmp/upload-sessions-$$(sed -n 's/.*"marker": "\([0-9a-f]*\)".*/\1/p' .dev/state.json)"
+	@test ! -f .env || ! grep -q '^# Written by `make run`' .env || rm .env
 	rm -rf .venv .dev
 
-# The first Python of at least 3.11 that really runs: a version manager's shim may be there and refuse.
+# The Python that Vercel runs the functions on, else the first of at least 3.11. One that really runs: a version
+# manager's shim may be there and refuse.
 $(STAMP): requirements.txt requirements-dev.txt
-	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	@for python in python3.12 python3 python3.14 python3.13 python3.11; do \
 	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
 	done; \
 	test -n "$$found" || { echo "Python 3.11 or newer is needed, and was not found."; exit 1; }; \

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import jwt
 
 from benchmarks.api import Api, body, file_path, metadata, put_parts
 from benchmarks.measure import spread
-from dev import vercel, vercel_build
+from dev.vercel import build as vercel_build
 from dev.vercel.built_function import Instance, functions
 from tests.support.client import MIB, SESSIONS
 
@@ -28,15 +27,14 @@ from lib import wiring as _wiring
 _wiring.get_application().health._s3._client
 """
 VARIANTS = {
-    "everything at the top": {"everything": True, "bytecode": False},
-    "everything at the top, bytecode": {"everything": True, "bytecode": True},
-    "as it is": {"everything": False, "bytecode": False},
-    "as it is, bytecode": {"everything": False, "bytecode": True},
+    "everything at the top, source alone": {"everything": True, "bytecode": False},
+    "source alone": {"everything": False, "bytecode": False},
+    "as deployed": {"everything": False, "bytecode": True},
 }
 
 
 def _variant(built: Path, output: Path, everything, bytecode):
-    """A copy of the build, its files linked, with another top or with bytecode."""
+    """A copy of the build, its files linked, with another top or without bytecode."""
     shutil.rmtree(output, ignore_errors=True)
     shutil.copytree(built, output, copy_function=os.link)
     for name, folder in functions(output).items() if everything else ():
@@ -44,9 +42,8 @@ def _variant(built: Path, output: Path, everything, bytecode):
         text = entry.read_text().replace("\nfrom ", EVERYTHING + "from ", 1)
         entry.unlink()  # it is a link
         entry.write_text(text)
-    if bytecode:
-        command = [vercel.python(), vercel.ROOT / "deploy" / "bytecode.py", output]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    for file in output.rglob("*.pyc") if not bytecode else ():
+        file.unlink()
     return functions(output)
 
 
@@ -101,7 +98,7 @@ def run(url, env, folder: Path):
         label: _variant(built, folder / f"functions-{number}", **options)
         for number, (label, options) in enumerate(VARIANTS.items())
     }
-    taken = {name: {label: [] for label in variants} for name in variants["as it is"]}
+    taken = {name: {label: [] for label in variants} for name in variants["as deployed"]}
     started = time.monotonic()
     for round_ in range(ROUNDS):
         if round_ and time.monotonic() - started > SECONDS:

@@ -1,7 +1,6 @@
 """`make run`: the whole product on this machine, with an embedded database and S3 store."""
 
 import os
-import shlex
 import signal
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from types import FrameType
 import psycopg
 
 from db.migrate import MigrationError, migrate
+from dev.env_files import write_shell_file, write_vercel_file
 from dev.processes import StackError
 from dev.stack import Stack
 from lib.runtime.config import SettingsError
@@ -23,10 +23,6 @@ DEV = ROOT / ".dev"
 WATCHED = ("api", "lib", "vercel.json", "requirements.txt")
 POLL_SECONDS = 0.4
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-WRITTEN_DOWN = (
-    "DATABASE_URL", "S3_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-    "S3_REGION", "MOC_BUCKET", "API_URL", "AUTH_BYPASS", "RATE_LIMIT_BYPASS", "ALLOWED_ORIGINS",
-)  # fmt: skip
 
 
 class Server:
@@ -85,12 +81,6 @@ def _environment(stack_env: Mapping[str, str], port: int) -> dict[str, str]:
     return {**defaults, **os.environ, **stack_env, "API_URL": f"http://localhost:{port}"}
 
 
-def _write_env_file(env: Mapping[str, str]) -> None:
-    path = DEV / "env"
-    path.touch(mode=0o600)
-    path.write_text("".join(f"{name}={shlex.quote(env[name])}\n" for name in WRITTEN_DOWN if name in env))
-
-
 def _stamp() -> int:
     """Changes whenever a watched file does."""
     try:
@@ -130,7 +120,11 @@ def _watch(server: Server, stack: Stack | None) -> None:
 def _serve(port: int, stack: Stack | None) -> None:
     env = _environment(stack.env() if stack else {}, port)
     migrate(env["DATABASE_URL"])
-    _write_env_file(env)
+    write_shell_file(env, DEV / "env")
+    if not write_vercel_file(env, ROOT / ".env"):
+        print(
+            "`vercel dev` reads your own .env: `make run` leaves it alone, and has its settings in .dev/env."
+        )
     server = Server(port, env)
     try:
         server.start()

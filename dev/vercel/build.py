@@ -1,9 +1,13 @@
 """`make build`: the real `vercel build`, in a copy of the tree; nothing is left in the tree itself.
 
+The build is the one that a default deployment gets; its functions are then put together as Vercel does it.
+
 With `--if-changed` the last build is kept where it is one of these very sources.
 """
 
 import hashlib
+import json
+import os
 import shutil
 import sys
 import time
@@ -13,50 +17,65 @@ from dev.processes import StackError
 from dev.vercel import tools
 
 TREE = tools.HOME / "tree"
-OUTPUT = TREE / ".vercel" / "output"
-STAMP = tools.HOME / "built"
+OUTPUT = Path(".vercel") / "output"  # below the tree
 # What Vercel's build reads: it has these files here, and .vercelignore uploads them and no others.
 INPUTS = ("api", "lib", "public", "vercel.json", "requirements.txt", ".python-version", "pyproject.toml",
           "deploy/vercel_install.py")  # fmt: skip
 PLANTED = "PLANTED_SECRET=must-stay-out-of-every-bundle\n"
 
 
-def build() -> Path:
+def build(*options: str, tree: Path = TREE) -> Path:
     """Build, and answer the folder with the result; raises `StackError`."""
-    command = [tools.cli(), "build", "--standalone", "--yes", *tools.cli_options()]
-    STAMP.unlink(missing_ok=True)
-    _fresh_tree()
-    (TREE / ".env").write_text(PLANTED)  # .gitignore means nothing to the CLI
-    (TREE / "lib" / ".env").write_text(PLANTED)
-    tools.run(command, TREE, tools.cli_env(), "vercel build failed")
-    STAMP.write_text(_stamp())
-    return OUTPUT
+    command = [tools.cli(), "build", "--yes", *options, *tools.cli_options()]
+    stamp = _stamp_of(tree)
+    stamp.unlink(missing_ok=True)
+    _fresh(tree)
+    (tree / ".env").write_text(PLANTED)  # .gitignore means nothing to the CLI
+    (tree / "lib" / ".env").write_text(PLANTED)
+    tools.run(command, tree, tools.cli_env(), "vercel build failed")
+    _put_together(tree)
+    stamp.write_text(_digest())
+    return tree / OUTPUT
 
 
-def ensure_built() -> Path:
+def ensure_built(*options: str, tree: Path = TREE) -> Path:
     """The last build, where it is one of these very sources; otherwise a new one. Raises `StackError`."""
-    if STAMP.exists() and STAMP.read_text() == _stamp():
-        return OUTPUT
-    return build()
+    stamp = _stamp_of(tree)
+    if stamp.exists() and stamp.read_text() == _digest():
+        return tree / OUTPUT
+    return build(*options, tree=tree)
 
 
-def _fresh_tree() -> None:
+def _put_together(tree: Path) -> None:
+    """Put the files into each function that its `filePathMap` names: its path there, and that in the tree."""
+    for config in (tree / OUTPUT).rglob("*.func/.vc-config.json"):
+        for inside, path in json.loads(config.read_text()).get("filePathMap", {}).items():
+            target = config.parent / inside
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(tree / path, target)
+
+
+def _stamp_of(tree: Path) -> Path:
+    return tree.parent / f"{tree.name}.built"
+
+
+def _fresh(tree: Path) -> None:
     """A copy of the tree, in which nothing but uv's downloads is left of the last build."""
-    cache = Path(".vercel") / "python" / "cache"
-    kept = tools.HOME / "downloads"
-    if (TREE / cache).exists():
+    cache = tree / ".vercel" / "python" / "cache"
+    kept = tree.parent / f"{tree.name}.downloads"
+    if cache.exists():
         shutil.rmtree(kept, ignore_errors=True)
-        (TREE / cache).rename(kept)
-    shutil.rmtree(TREE, ignore_errors=True)
-    tools.copy_tree(TREE, INPUTS)
+        cache.rename(kept)
+    shutil.rmtree(tree, ignore_errors=True)
+    tools.copy_tree(tree, INPUTS)
     if kept.exists():
-        (TREE / cache).parent.mkdir(parents=True)
-        kept.rename(TREE / cache)
-        for lock in (TREE / cache).rglob("uv.lock"):  # would win over requirements.txt
+        cache.parent.mkdir(parents=True)
+        kept.rename(cache)
+        for lock in cache.rglob("uv.lock"):  # would win over requirements.txt
             lock.unlink()
 
 
-def _stamp() -> str:
+def _digest() -> str:
     digest = hashlib.sha256(tools.CLI_VERSION.encode())
     for pattern in (*INPUTS, "dev/vercel/*.py"):
         for path in sorted(tools.ROOT.glob(pattern)):

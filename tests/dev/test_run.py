@@ -13,7 +13,9 @@ import httpx
 import psutil
 import pytest
 
+from dev.env_files import write_vercel_file
 from dev.stack import Stack
+from lib.runtime.config import Settings
 from tests.support.servers import kept_environment, wait_for
 
 ROOT = Path(__file__).parent.parent.parent
@@ -177,6 +179,37 @@ def test_the_callers_environment_is_passed_on_and_the_stacks_is_written_down(sta
         "MOC_BUCKET", "AUTH_BYPASS", "RATE_LIMIT_BYPASS",
     }  # fmt: skip
     assert (run.folder / ".dev" / "env").stat().st_mode & 0o077 == 0
+
+
+def read(path):
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    return {name: shlex.split(value)[0] for name, value in (line.split("=", 1) for line in lines)}
+
+
+def test_vercel_dev_finds_its_settings_in_names_that_it_takes(start):
+    run = start().wait()
+    shell, vercel = run.settings(), read(run.folder / ".env")
+    assert not [name for name in vercel if name.startswith("AWS_")]
+    assert vercel["S3_ACCESS_KEY_ID"] == shell["AWS_ACCESS_KEY_ID"]
+    assert vercel["S3_SECRET_ACCESS_KEY"] == shell["AWS_SECRET_ACCESS_KEY"]
+    for name in ("DATABASE_URL", "S3_ENDPOINT_URL", "S3_REGION", "MOC_BUCKET", "AUTH_BYPASS"):
+        assert vercel[name] == shell[name]
+    assert Settings.from_env(vercel | {"VERCEL": "1", "VERCEL_ENV": "development"}).keys
+    assert (run.folder / ".env").stat().st_mode & 0o077 == 0
+
+
+def test_the_file_of_vercel_dev_follows_the_stack_and_ones_own_is_left_alone(tmp_path):
+    file = tmp_path / ".env"
+    assert write_vercel_file({"DATABASE_URL": "first"}, file)
+    assert write_vercel_file({"DATABASE_URL": "second", "AWS_SESSION_TOKEN": ""}, file)
+    assert read(file) == {"DATABASE_URL": "second"}
+    own_keys = {"S3_ACCESS_KEY_ID": "own", "S3_SECRET_ACCESS_KEY": "hush", "AWS_ACCESS_KEY_ID": "other"}
+    assert write_vercel_file(own_keys, file)
+    assert read(file) == {"S3_ACCESS_KEY_ID": "own", "S3_SECRET_ACCESS_KEY": "hush"}
+    for own in ("DATABASE_URL=mine\n", "# mine\n", ""):
+        file.write_text(own)
+        assert not write_vercel_file({"DATABASE_URL": "third"}, file)
+        assert file.read_text() == own
 
 
 def test_a_ctrl_c_while_it_starts_stops_everything(start):

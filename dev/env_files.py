@@ -1,0 +1,37 @@
+"""Writes down how to use the running stack: `.dev/env` for a shell, `.env` for `vercel dev`."""
+
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+KEYS = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
+WRITTEN_DOWN = (
+    "DATABASE_URL", "S3_ENDPOINT_URL", *(f"AWS_{key}" for key in KEYS), *(f"S3_{key}" for key in KEYS),
+    "S3_REGION", "MOC_BUCKET", "API_URL", "AUTH_BYPASS", "RATE_LIMIT_BYPASS", "ALLOWED_ORIGINS",
+)  # fmt: skip
+OURS = "# Written by `make run`, for `vercel dev`; `make clean` removes it. Your own file is left alone.\n"
+
+
+def write_shell_file(env: Mapping[str, str], path: Path) -> None:
+    """Write the variables for `set -a && . FILE`."""
+    _write(path, "".join(f"{name}={shlex.quote(env[name])}\n" for name in WRITTEN_DOWN if name in env))
+
+
+def write_vercel_file(env: Mapping[str, str], path: Path, names: Iterable[str] = WRITTEN_DOWN) -> bool:
+    """Write these variables where `vercel dev` reads them, and answer whether that was done.
+
+    The CLI refuses AWS's own names there. A file that `make run` has not written stays as it is.
+    """
+    if path.exists() and not path.read_text().startswith(OURS):
+        return False
+    known = {name: env[name] for name in names if env.get(name) and name != "API_URL"}
+    if not known.get("S3_ACCESS_KEY_ID"):
+        known = {name.replace("AWS_", "S3_"): value for name, value in known.items()}
+    lines = [f"{name}={shlex.quote(value)}\n" for name, value in known.items() if not name.startswith("AWS_")]
+    _write(path, OURS + "".join(lines))
+    return True
+
+
+def _write(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
