@@ -76,6 +76,7 @@ def _environment(stack_env: Mapping[str, str], port: int) -> dict[str, str]:
     defaults = {
         "AUTH_BYPASS": "true",
         "RATE_LIMIT_BYPASS": "true",
+        "VERCEL_ENV": "development",  # as `vercel dev`: a VERCEL_TOKEN of the caller's is no deployment
         "ALLOWED_ORIGINS": f"http://localhost:{port},http://127.0.0.1:{port}",
     }
     return {**defaults, **os.environ, **stack_env, "API_URL": f"http://localhost:{port}"}

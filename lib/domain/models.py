@@ -1,9 +1,11 @@
 """Requests and responses, as `/api/openapi.json` shows them."""
 
-from typing import Any, ClassVar, Literal
+import re
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
@@ -109,11 +111,20 @@ class CompleteFile(_Model):
     parts: list[ReportedPart] | None = Field(default=None, max_length=MAX_PART_COUNT)
 
 
+def _decimal(text: object) -> object:
+    """Python's own reading of numbers takes `1_0`, ` 1` and `1.0`, too."""
+    if not isinstance(text, str):
+        return text
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError("must be a decimal number")
+    return int(text)
+
+
 class PartsQuery(_Model):
     """The query string of `GET …/parts`."""
 
     presign: bool = False
-    from_part: PartNumber = 1
+    from_part: Annotated[PartNumber, BeforeValidator(_decimal)] = 1
 
 
 # --- Responses. A field that is None is left out.

@@ -3,24 +3,44 @@
 import re
 from collections.abc import Mapping
 from typing import Annotated, NamedTuple, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
 MIB = 1024 * 1024
 CATEGORY_SIZE = re.compile("MAX_[A-Z0-9_]+_MB")
-URL = r"^https?://[^/\s]+\S*$"
-
 # A variable that is set but empty (`FOO= make run`, a blank field in a dashboard) counts as not set.
 Optional = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
+
+
+def _http_url(value: str | None) -> str | None:
+    """An address that can be asked. Neither a user's name nor a password: clients and logs may see it."""
+    problem = "must be a URL as in https://host/path, without a user name or password"
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value)
+        bad = parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc
+        bad = bad or parts.port == 0 or re.search(r"\s", value) is not None  # reading the port raises, too
+    except ValueError:
+        bad = True
+    if bad:
+        raise ValueError(problem)
+    return value
+
+
+Url = Annotated[Optional, AfterValidator(_http_url)]
 
 
 class SettingsError(Exception):
@@ -52,12 +72,12 @@ class Settings(BaseModel):
     s3_session_token: OptionalSecret = None
     # In place of keys: the role that Vercel's OIDC token is exchanged for.
     aws_role_arn: Optional = Field(default=None, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/\S+$")
-    aws_endpoint_url_sts: Optional = Field(default=None, pattern=URL)
+    aws_endpoint_url_sts: Url = None
     vercel_oidc_token: OptionalSecret = None  # on this machine; on Vercel each request brings one
     s3_region: str = Field(default="us-east-1", pattern=r"^[A-Za-z0-9-]+$")
-    s3_endpoint_url: Optional = Field(default=None, pattern=URL)
+    s3_endpoint_url: Url = None
     moc_bucket: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$")
-    public_base_url: Optional = Field(default=None, pattern=URL)
+    public_base_url: Url = None
     stage: str = Field(default="dev", pattern=r"^[A-Za-z0-9_-]{1,32}$")
 
     presigned_url_ttl_minutes: int = Field(default=15, ge=1, le=7 * 24 * 60)  # S3's own limit is 7 days
@@ -70,12 +90,14 @@ class Settings(BaseModel):
     # MiB by the name of the variable, MAX_…_MB: which of them there are, the table of categories says
     max_category_mb: dict[str, Annotated[int, Field(ge=1, le=48 * MIB)]] = {}
 
-    auth_jwks_url: Optional = Field(default=None, pattern=URL)
+    auth_jwks_url: Url = None
     auth_issuer: Optional = None
     auth_audience: Optional = None
     auth_jwt_secret: OptionalSecret = None
     auth_bypass: bool = False
-    dev_user_sub: str = Field(default="dev-user-00000000-0000-0000-0000-000000000001", min_length=1)
+    dev_user_sub: str = Field(
+        default="dev-user-00000000-0000-0000-0000-000000000001", min_length=1, max_length=255
+    )
     rate_limit_bypass: bool = False
 
     allowed_origins: str = ""
@@ -91,6 +113,7 @@ class Settings(BaseModel):
 
         Raises `SettingsError`, which names every variable that is missing or makes no sense.
         """
+        sign = _sign_of_a_deployment(env)
         # Stripped: what was pasted into a dashboard may end with a line break.
         env = {name: value.strip() for name, value in env.items() if value.strip()}
         # Vercel sets AWS_REGION to the function's own region, so the bucket's own variable comes first.
@@ -98,18 +121,23 @@ class Settings(BaseModel):
         try:
             sizes = {name: value for name, value in env.items() if CATEGORY_SIZE.fullmatch(name)}
             named = {name: env[name.upper()] for name in cls.model_fields if name.upper() in env}
-            return cls.model_validate(named | {"max_category_mb": sizes})
+            return cls.model_validate(named | {"max_category_mb": sizes}, context=sign)
         except ValidationError as error:
             raise SettingsError(
                 "; ".join(_problem(item["loc"], item["msg"]) for item in error.errors())
             ) from None
 
     @model_validator(mode="after")
-    def _bypasses_stay_at_home(self) -> Self:
-        if self.vercel_env in ("production", "preview"):
+    def _deployments_are_strict(self, info: ValidationInfo) -> Self:
+        if info.context:
             for name in ("auth_bypass", "rate_limit_bypass"):
                 if getattr(self, name):
-                    raise ValueError(f"{name.upper()}: is refused on a deployment: remove it there")
+                    raise ValueError(
+                        f"{name.upper()}: is refused where {info.context} is set, "
+                        "unless VERCEL_ENV is 'development': remove it there"
+                    )
+            if self.auth_jwks_url and not self.auth_jwks_url.lower().startswith("https:"):
+                raise ValueError("AUTH_JWKS_URL: must be https on a deployment")
         return self
 
     @model_validator(mode="after")
@@ -156,13 +184,23 @@ class Settings(BaseModel):
 
     @property
     def origins(self) -> frozenset[str]:
-        """The web origins that CORS lets in."""
-        return frozenset(
-            origin.strip().rstrip("/") for origin in self.allowed_origins.split(",") if origin.strip()
-        )
+        """The web origins that CORS lets in, in lower case as browsers send them; `*` is any."""
+        listed = (origin.strip().rstrip("/").lower() for origin in self.allowed_origins.split(","))
+        return frozenset(origin for origin in listed if origin)
 
 
 def _problem(location: tuple[int | str, ...], message: str) -> str:
     """One sentence about one variable; a model-wide check names its variables itself."""
     message = message.removeprefix("Value error, ")
     return f"{str(location[-1]).upper()}: {message}" if location else message
+
+
+def _sign_of_a_deployment(env: Mapping[str, str]) -> str | None:
+    """The variable that tells of Vercel or AWS Lambda; None on a developer's machine.
+
+    Fails closed: Vercel can be told not to set VERCEL_ENV, and an empty variable is one, too.
+    """
+    if env.get("VERCEL_ENV") == "development":  # `vercel dev`
+        return None
+    signs = (name for name in env if name.startswith("VERCEL") or name == "AWS_LAMBDA_FUNCTION_NAME")
+    return min(signs, default=None)

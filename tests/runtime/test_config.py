@@ -4,6 +4,7 @@ import pytest
 
 from lib.runtime.config import Settings, SettingsError
 from tests.support.fuzzy import error
+from tests.support.hidden import secrets_of
 
 GOOD = {"DATABASE_URL": "postgresql://u:secret@h/d", "MOC_BUCKET": "bucket", "AUTH_JWT_SECRET": "s" * 32}
 
@@ -64,11 +65,115 @@ def test_an_empty_variable_is_not_set():
     assert Settings.from_env(GOOD | {"PUBLIC_BASE_URL": "", "MAX_BATCH_SIZE": ""}).max_batch_size == 10
 
 
+SIGNS = {
+    "VERCEL": {"VERCEL": "1"},
+    "VERCEL_URL": {"VERCEL_URL": "x.vercel.app"},
+    "VERCEL_REGION": {"VERCEL_REGION": ""},  # set and empty
+    "VERCEL_OIDC_TOKEN": {"VERCEL_OIDC_TOKEN": "x"},
+    "VERCEL_ENV": {"VERCEL_ENV": "production"},
+    "AWS_LAMBDA_FUNCTION_NAME": {"AWS_LAMBDA_FUNCTION_NAME": "uploads"},
+}
+NOT_DEVELOPMENT = ["production", "preview", "Production", "Development", " development", "development\n",
+                   "dev", "staging",
+                   "", "x,development"]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["AUTH_BYPASS", "RATE_LIMIT_BYPASS"])
-def test_bypasses_are_refused_on_a_deployment(name):
-    for place in ("production", "preview"):
-        assert name in problem(GOOD | {name: "true", "VERCEL_ENV": place})
-    assert Settings.from_env(GOOD | {name: "true", "VERCEL_ENV": "development"})
+class TestBypasses:
+    @pytest.mark.parametrize("sign", SIGNS)
+    def test_are_refused_where_anything_tells_of_a_deployment(self, name, sign):
+        text = problem(GOOD | {name: "true"} | SIGNS[sign])
+        assert name in text
+        assert sign in text
+
+    @pytest.mark.parametrize("place", NOT_DEVELOPMENT)
+    def test_are_refused_unless_it_is_exactly_development(self, name, place):
+        assert name in problem(GOOD | {name: "true", "VERCEL": "1", "VERCEL_ENV": place})
+
+    def test_work_on_this_machine_and_under_vercel_dev(self, name):
+        assert Settings.from_env(GOOD | {name: "true"})
+        assert Settings.from_env(GOOD | {name: "true", "VERCEL": "1", "VERCEL_ENV": "development"})
+
+    def test_switched_off_they_are_no_business_of_anybody(self, name):
+        assert Settings.from_env(GOOD | {name: "false", "VERCEL": "1", "VERCEL_ENV": "production"})
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_https_is_required_of_a_jwks_on_a_deployment(sign):
+    env = {"DATABASE_URL": "x", "MOC_BUCKET": "bucket", "AUTH_ISSUER": "https://a"} | SIGNS[sign]
+    assert "AUTH_JWKS_URL: must be https" in problem(env | {"AUTH_JWKS_URL": "http://a.example/jwks"})
+    assert Settings.from_env(env | {"AUTH_JWKS_URL": "https://a.example/jwks"})
+    assert Settings.from_env(env | {"AUTH_JWKS_URL": "http://127.0.0.1/jwks", "VERCEL_ENV": "development"})
+
+
+@pytest.mark.parametrize(
+    "name", ["S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "PUBLIC_BASE_URL", "AUTH_JWKS_URL"]
+)
+@pytest.mark.parametrize(
+    "url",
+    ["http://[::1", "http://::1]/", "http://host:99999/", "http://host:port/", "http://host:0/",
+     "http:///path", "http://",
+     "https:/host", "host:9000", "ftp://host/", "file:///etc/passwd", "http://ho st/", "http://user:hush@host/",
+     "https://hush@host/", "http://host/a b"],
+)  # fmt: skip
+def test_addresses_that_are_none_are_named_and_not_shown(name, url):
+    env = {
+        name_: value for name_, value in GOOD.items() if name_ != "AUTH_JWT_SECRET" or name != "AUTH_JWKS_URL"
+    }
+    text = problem(env | {"AUTH_ISSUER": "x", name: url})
+    assert name in text
+    assert url not in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1]:9000", "http://localhost:9000", "https://a.example/x?y=z#w", "HTTPS://A.example"]
+)
+def test_addresses_that_are_good(url):
+    assert Settings.from_env(GOOD | {"S3_ENDPOINT_URL": url}).s3_endpoint_url == url
+
+
+# A value for each variable that cannot be; ANY: there is no such value.
+ANY = None
+INVALID = {
+    "DATABASE_URL": "mysql://user:hush@host/db", "DATABASE_POOL_SIZE": "none", "AWS_ACCESS_KEY_ID": ANY,
+    "AWS_SECRET_ACCESS_KEY": ANY, "AWS_SESSION_TOKEN": ANY, "S3_ACCESS_KEY_ID": "alone",
+    "S3_SECRET_ACCESS_KEY": "hush", "S3_SESSION_TOKEN": "hush", "AWS_ROLE_ARN": "arn:aws:iam::1:hush",
+    "AWS_ENDPOINT_URL_STS": "http://[::1", "VERCEL_OIDC_TOKEN": ANY, "S3_REGION": "eu west 1",
+    "S3_ENDPOINT_URL": "https://user:hush@host", "MOC_BUCKET": "hush hush", "PUBLIC_BASE_URL": "hush",
+    "STAGE": "a/hush", "PRESIGNED_URL_TTL_MINUTES": "hush", "MAX_BATCH_SIZE": "0",
+    "MAX_PRESIGNED_URLS": "10001", "MAX_FILES_PER_SESSION": "-1", "MULTIPART_PART_SIZE_MB": "4",
+    "SESSION_TTL_MINUTES": "1e3",
+    "MAX_SESSIONS_PER_DAY": "many", "MAX_CATEGORY_MB": ANY,
+    "AUTH_JWKS_URL": "https://hush@host/", "AUTH_ISSUER": ANY, "AUTH_AUDIENCE": ANY,
+    "AUTH_JWT_SECRET": "hush",
+    "AUTH_BYPASS": "perhaps", "DEV_USER_SUB": "hush" * 100, "RATE_LIMIT_BYPASS": "2", "ALLOWED_ORIGINS": ANY,
+    "LOG_LEVEL": "HUSH", "VERCEL": ANY, "VERCEL_ENV": ANY, "VERCEL_TARGET_ENV": ANY, "VERCEL_PROJECT_ID": ANY,
+}  # fmt: skip
+
+
+def test_every_variable_has_an_invalid_value_here():
+    assert INVALID.keys() == {name.upper() for name in Settings.model_fields}
+
+
+@pytest.mark.parametrize("name", [name for name, value in INVALID.items() if value is not ANY])
+def test_every_variable_that_is_invalid_is_named_in_the_log_without_a_secret(
+    in_process, env, monkeypatch, caplog, name
+):
+    from lib import wiring
+
+    api = in_process()
+    wiring.use(None)
+    for variable, value in (env | {name: INVALID[name]}).items():
+        monkeypatch.setenv(variable, value)
+    status, refusal = api.refused("POST", "", {})
+    assert (status, refusal) == (500, error("INTERNAL_ERROR", "INTERNAL_ERROR"))
+    told = [record.problem for record in caplog.records if record.getMessage() == "settings"]
+    assert told
+    assert all(name in line for line in told)
+    lines = " ".join(str(vars(record)) for record in caplog.records)
+    secrets = [*secrets_of(env), "hush", "HUSH"]
+    assert not [secret for secret in secrets if secret in lines]
 
 
 def test_a_jwks_needs_its_issuer():

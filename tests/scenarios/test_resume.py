@@ -82,7 +82,20 @@ def test_urls_begin_where_one_asks(api, session, file):
 
 
 @pytest.mark.parametrize(
-    "query", ["?fromPart=0", "?fromPart=10001", "?fromPart=x", "?presign=maybe", "?presign=true&fromPart="]
+    "query",
+    [
+        "?fromPart=0",
+        "?fromPart=10001",
+        "?fromPart=x",
+        "?fromPart=1_0",
+        "?fromPart=1.0",
+        "?fromPart=%2B1",
+        "?fromPart=+1",
+        "?fromPart=-0",
+        "?fromPart=1e1",
+        "?presign=maybe",
+        "?presign=true&fromPart=",
+    ],
 )
 def test_a_senseless_query_is_422(api, session, file, query):
     status, refusal = api.refused("GET", f"/{session}/files/{file['fileId']}/parts{query}")
