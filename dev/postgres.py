@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,25 +33,31 @@ class Postgres(Child):
         home, binaries = self._places(state["marker"])
         data = home / "data"
         env = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-        as_user = self._user.popen_options() if self._user else {}
         if not (data / "PG_VERSION").exists():
-            self._init(binaries, home, state["password"], env, as_user)
+            self._init(binaries, home, state["password"], env)
         command = [
             str(binaries / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(state["pg_port"]),
             "-k", "", "-c", "max_connections=300",
         ]  # fmt: skip
         if self._fast:
             command += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
-        self.start(command, env, cwd="/", **as_user)
+        self.start(command, env, cwd="/", user=self._user)
 
     def wait_for_connections(self, state: Mapping[str, Any]) -> None:
         """Wait until it takes a connection."""
         self.wait_until(lambda: psycopg.connect(database_url(state), connect_timeout=2).close())
 
-    def _init(
-        self, binaries: Path, home: Path, password: str, env: dict[str, str], as_user: dict[str, Any]
-    ) -> None:
-        data, password_file = home / "data", home / "password"
+    def stale_pids(self, marker: str) -> list[int]:
+        """The process that PostgreSQL says uses our data, if an earlier run left it behind."""
+        for home in (self._folder / "postgres", shelter_of(marker) / "postgres"):
+            with suppress(OSError, ValueError, IndexError):
+                return [int((home / "data" / "postmaster.pid").read_text().split()[0])]
+        return []
+
+    def _init(self, binaries: Path, home: Path, password: str, env: dict[str, str]) -> None:
+        # Under another name until it is whole: an initdb that was killed leaves a folder that never starts.
+        data, password_file = home / "data.new", home / "password"
+        as_user = self._user.popen_options() if self._user else {}
         shutil.rmtree(data, ignore_errors=True)
         password_file.write_text(password)
         if self._user:
@@ -63,6 +70,8 @@ class Postgres(Child):
         password_file.unlink()
         if done.returncode:
             raise StackError(f"initdb failed: {done.stderr.strip()}")
+        shutil.rmtree(home / "data", ignore_errors=True)
+        data.rename(home / "data")
 
     def _places(self, marker: str) -> tuple[Path, Path]:
         """Where the data and the binaries are: both where the user that PostgreSQL runs as can read them."""

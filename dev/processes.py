@@ -1,14 +1,16 @@
 """Child processes that must not outlive their supervisor."""
 
 import contextlib
+import json
 import os
 import pwd
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,14 @@ from typing import Any
 import psutil
 
 ELSEWHERE = "Run your own PostgreSQL and S3 (LocalStack will do), and set DATABASE_URL and S3_ENDPOINT_URL."
+
+
+LAUNCH = (Path(__file__).parent / "launch.py").read_text()
+
+# The kernel ties a child to the thread that started it, so one thread starts them all and lives as long as we
+# do. No signal interrupts it either: a child that is started and not known would never be stopped.
+_starter = ThreadPoolExecutor(1, thread_name_prefix="starts-children")
+_lifeline: list[int] = []  # a pipe whose writing end closes when this process ends
 
 
 class StackError(Exception):
@@ -64,22 +74,54 @@ class Child:
         """The process id, once it was started."""
         return self._process.pid if self._process else None
 
-    def start(self, command: list[str], env: Mapping[str, str], **options: Any) -> None:
-        """Start it in a session of its own, so that a Ctrl-C reaches it through us and in our order."""
-        # In a thread, where no signal interrupts it: a child that is started and not known is never stopped.
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(self._start, command, env, options).result()
+    def start(
+        self,
+        command: list[str],
+        env: Mapping[str, str],
+        *,
+        cwd: str | Path | None = None,
+        user: User | None = None,
+        uses_pipe: bool = sys.platform != "linux",
+    ) -> None:
+        """Start it in a session of its own, so that a Ctrl-C reaches it through us and in our order.
 
-    def _start(self, command: list[str], env: Mapping[str, str], options: dict[str, Any]) -> None:
+        It ends with this process, however this process ends: `dev/launch.py`.
+        """
+        started = _starter.submit(self._start, command, env, cwd, user, uses_pipe)
+        try:
+            started.result()
+        except BaseException:
+            wait([started])  # interrupted: who stops the children must know this one
+            raise
+
+    def _start(
+        self,
+        command: list[str],
+        env: Mapping[str, str],
+        cwd: str | Path | None,
+        user: User | None,
+        uses_pipe: bool,
+    ) -> None:
+        if uses_pipe and not _lifeline:
+            _lifeline.extend(os.pipe())
+        lifeline = _lifeline[:1] if uses_pipe else []
+        options = {
+            "parent": os.getpid(),
+            "signal": self._stop_signal,
+            "user": user.uid if user else None,
+            "group": user.gid if user else None,
+            "lifeline": lifeline[0] if lifeline else None,
+        }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command,
+                [sys.executable, "-I", "-S", "-c", LAUNCH, json.dumps(options), *command],
+                cwd=cwd,
                 env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                pass_fds=lifeline,
                 start_new_session=True,
-                **options,
             )
 
     def exit_code(self) -> int | None:
@@ -119,19 +161,21 @@ class Child:
             self._process.wait()
 
 
-def end_orphans(pids: list[int], markers: tuple[str, ...]) -> None:
-    """End processes that a killed supervisor left behind, if they still are what they were."""
-    orphans = []
+def end_orphans(pids: list[int], markers: tuple[str, ...]) -> list[str]:
+    """End what a killed supervisor left behind, if it still is what it was; return the processes' names."""
+    orphans, names = [], []
     for pid in pids:
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(pid)
             if any(marker in argument for argument in process.cmdline() for marker in markers):
+                names.append(process.name())
                 process.send_signal(signal.SIGINT)
                 orphans.append(process)
     _, alive = psutil.wait_procs(orphans, timeout=10)
     for process in alive:
         with contextlib.suppress(psutil.Error):
             process.kill()
+    return names
 
 
 def free_ports(count: int) -> list[int]:

@@ -51,7 +51,7 @@ class Stack:
             raise StackError(message) from None
         try:
             self._state = self._load_state()
-            end_orphans(self._state.get("pids", []), (str(self.folder), self._state["marker"]))
+            self._end_orphans()
             self._choose_ports()
             self._save_state()
             self.store.launch(self._state)  # takes longer, so it starts first and is waited for last
@@ -61,6 +61,15 @@ class Stack:
         except BaseException:
             self.stop()
             raise
+
+    def _end_orphans(self) -> None:
+        marker = self._state["marker"]
+        pids = [*self._state.get("pids", []), *self.postgres.stale_pids(marker)]
+        names = end_orphans(pids, (str(self.folder), marker))
+        if names:
+            print(
+                f"Stopped what an earlier run had left behind: {', '.join(sorted(set(names)))}.", flush=True
+            )
 
     def stop(self) -> None:
         """Stop both; the data stays."""

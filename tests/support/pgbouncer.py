@@ -96,10 +96,10 @@ class HostedDatabase:
         command = [str(BINARIES / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(self.port)]
         command += ["-k", ""]
         command += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        self.postgres.start(command, env, cwd="/", **self._options)
+        self.postgres.start(command, env, cwd="/", user=self._user)
         self.postgres.wait_until(lambda: psycopg.connect(self.direct_url, connect_timeout=2).close())
         command = [shutil.which("pgbouncer", path=PATH), str(folder / "pgbouncer.ini")]
-        self.pooler.start(command, env, cwd="/", **self._options)
+        self.pooler.start(command, env, cwd="/", user=self._user)
         self.pooler.wait_until(lambda: psycopg.connect(self.url, connect_timeout=2).close())
 
     def _make_certificate(self):

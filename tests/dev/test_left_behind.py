@@ -1,0 +1,150 @@
+"""Nothing that was started outlives what started it, however that one ends."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+
+import psutil
+import pytest
+
+from dev.postgres import Postgres
+from dev.processes import User
+from dev.stack import Stack
+from tests.dev.test_run import ROOT, Run, copy_of_the_project
+from tests.support.servers import kept_environment, wait_for
+
+SUPERVISOR = """
+import sys, time
+from pathlib import Path
+from dev.processes import Child
+child = Child("sleep", Path(sys.argv[1]) / "log")
+child.start(["sleep", "600"], {"PATH": "/usr/bin:/bin"}, uses_pipe=sys.argv[2] == "pipe")
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("means", ["signal", "pipe"])
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_a_child_ends_with_its_parent(tmp_path, means, end):
+    if means == "signal" and sys.platform != "linux":
+        pytest.skip("only Linux's kernel sends one")
+    command = [sys.executable, "-c", SUPERVISOR, str(tmp_path), means]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=kept_environment(), stdout=subprocess.PIPE, text=True
+    ) as supervisor:
+        child = psutil.Process(int(supervisor.stdout.readline()))
+        try:
+            wait_for(partial(is_called, child, "sleep"))
+        finally:
+            supervisor.send_signal(end)
+    _, alive = psutil.wait_procs([child], timeout=30)
+    assert alive == []
+
+
+def has_ended(child):
+    assert child.exit_code() is not None
+
+
+def is_called(process, name):
+    assert process.name() == name
+
+
+def test_a_command_that_is_not_there_says_so_in_the_log(tmp_path):
+    from dev.processes import Child, StackError
+
+    child = Child("nothing", tmp_path / "log")
+    child.start(["/nowhere/server"], {})
+    with pytest.raises(StackError, match="exited with status 127"):
+        child.wait_until(lambda: 1 / 0)
+    assert "No such file" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_server_runs_as_somebody_else_when_root_starts_it(tmp_path):
+    from dev.processes import Child
+
+    child = Child("sleep", tmp_path / "log")
+    child.start(["sleep", "60"], {"PATH": "/usr/bin:/bin"}, cwd="/", user=User.unprivileged())
+    process = psutil.Process(child.pid)
+    wait_for(partial(is_called, process, "sleep"))
+    assert process.uids().real != 0
+    child.stop()
+
+
+def test_a_stale_postgresql_is_stopped_at_the_next_start_in_one_sentence(tmp_path, capfd):
+    """One that the state does not know: its start was killed before it was written down."""
+    first = Stack(tmp_path / "stack", fast=True)
+    first.start()
+    first.store.kill()
+    state = tmp_path / "stack" / "state.json"
+    state.write_text(state.read_text().replace(f"{first.postgres.pid}", "0"))
+    first._lock.close()
+    second = Stack(tmp_path / "stack", fast=True)
+    try:
+        with second:
+            wait_for(partial(has_ended, first.postgres))
+            assert "Stopped what an earlier run had left behind: postgres.\n" in capfd.readouterr().out
+    finally:
+        second.remove()
+
+
+def test_a_start_that_was_killed_during_initdb_starts_again(tmp_path, monkeypatch):
+    stack = Stack(tmp_path / "stack", fast=True)
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dev.postgres.shutil.rmtree", lambda *_, **__: None)
+        patch.setattr(Postgres, "launch", killed)
+        with pytest.raises(KeyboardInterrupt):
+            stack.start()
+    home, _ = stack.postgres._places(stack._load_state()["marker"])
+    for name in ("data", "data.new"):  # as initdb leaves them when it dies
+        (home / name).mkdir()
+    (home / "data.new" / "PG_VERSION").write_text("18\n")
+    try:
+        with stack:
+            assert stack.crashed() is None
+    finally:
+        stack.remove()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_twenty_interrupts_at_random_moments_leave_nothing(tmp_path):
+    """INTERRUPTS=200 SEED=… for more, and others."""
+    folder = copy_of_the_project(tmp_path)
+    dice = random.Random(os.environ.get("SEED", "2026"))
+    try:
+        for _ in range(int(os.environ.get("INTERRUPTS", "20"))):
+            run = Run(folder)
+            time.sleep(dice.uniform(0, 4))
+            stop = dice.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+            run.process.send_signal(stop)
+            run.end()
+            print(stop.name)
+            wait_for(partial(nothing_is_left_of, folder), 30)
+    finally:
+        Stack(folder / ".dev").remove()
+
+
+def nothing_is_left_of(folder):
+    assert left_of(folder) == []
+
+
+def left_of(folder):
+    """What runs with this folder in its command, or in its working directory."""
+    left = []
+    for process in psutil.process_iter():
+        try:
+            if str(folder) in " ".join(process.cmdline()) or process.cwd().startswith(str(folder)):
+                left.append(" ".join(process.cmdline())[:100])
+        except psutil.Error:
+            continue
+    return left
