@@ -2,6 +2,8 @@
 
 PY := .venv/bin/python
 STAMP := .venv/.installed
+# What was said to make itself: shells export an ENV for other purposes, which is no file name.
+given = $(if $(filter command,$(firstword $(origin $1))),$($1))
 CHROMIUM_FOUND = $${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}
 
 .DEFAULT_GOAL := help
@@ -18,9 +20,9 @@ run: $(STAMP) ## The API on http://localhost:3000 (PORT=…), with an embedded d
 	@exec $(PY) -m dev.run
 
 upload: $(STAMP) ## Upload FILE=… (else a sample of 32 MB) to the running API; again after a crash: what is missing
-	@test -n "$(FILE)" || test -f .dev/sample.pdf || { mkdir -p .dev; \
+	@test -n "$(call given,FILE)" || test -f .dev/sample.pdf || { mkdir -p .dev; \
 	  head -c 32000000 /dev/urandom > .dev/sample.pdf; }
-	@$(PY) examples/upload.py "$(or $(FILE),.dev/sample.pdf)"
+	@$(PY) examples/upload.py "$(or $(call given,FILE),.dev/sample.pdf)"
 
 seed: $(STAMP) ## Load the story's test data into the running stack's database
 	@test -f .dev/env || { echo "Start the stack first: make run"; exit 1; }
@@ -30,7 +32,7 @@ migrate: $(STAMP) ## Migrate the database of DATABASE_URL_DIRECT, or of DATABASE
 	$(PY) -m db.migrate
 
 doctor: $(STAMP) ## Check a deployment: the environment's, ENV=.env.production, or the running stack
-	@$(PY) -m deploy.doctor "$(ENV)"
+	@$(PY) -m deploy.doctor "$(call given,ENV)"
 
 # --- Tests
 

@@ -12,7 +12,7 @@ import psycopg
 from deploy.check_database import clock_difference
 from deploy.deployment import Deployment, code_of
 from deploy.report import Finding, ok, warning, wrong
-from lib.domain.errors import ApiError
+from lib.domain.errors import ApiError, Reason
 from lib.s3.presign import presign_upload_parts
 from lib.s3.refusals import UploadGoneError
 
@@ -62,8 +62,10 @@ def _check_parts(deployment: Deployment, key: str, upload_id: str) -> Iterator[F
         yield wrong(
             "signed length", "another length than the signed one is taken", "Use a store that checks it."
         )
-    else:
+    elif longer.is_client_error:
         yield ok("signed length", f"another length is refused ({longer.status_code})")
+    else:
+        yield warning("signed length", f"could not be asked for: the store failed ({longer.status_code})")
     if unserved:
         fix = deployment.aws("put-bucket-cors", ("cors-configuration", deployment.document("cors")))
         text = f"a browser cannot upload, or cannot read ETag, from {', '.join(unserved)}"
@@ -132,8 +134,9 @@ def _check_abort(deployment: Deployment, key: str, upload_id: str) -> Finding:
         deployment.s3.list_parts(key, upload_id)
     except UploadGoneError:
         return ok("abort", "the upload of this check is gone again")
-    except ApiError:
-        pass
+    except ApiError as error:
+        if error.reason is Reason.STORAGE_UNAVAILABLE:
+            return _failed("abort", error)
     fix = f"{deployment.iam_policy()}\nThen: aws s3api abort-multipart-upload --key {key} …"
     return wrong("abort", "an upload cannot be aborted (s3:AbortMultipartUpload)", fix)
 
@@ -142,6 +145,8 @@ def _check_absent_key(deployment: Deployment) -> Finding:
     try:
         deployment.s3.head_object(deployment.new_key())
     except ApiError as error:
+        if error.reason is Reason.STORAGE_UNAVAILABLE:
+            return _failed("missing object", error)
         text = f"a missing object is {code_of(error)}, not 404: 'the upload is gone' cannot be told"
         return wrong("missing object", text, f"s3:ListBucket is missing. {deployment.iam_policy()}")
     return ok("missing object", "is 404")
@@ -152,8 +157,11 @@ def _check_reach(deployment: Deployment) -> Iterator[Finding]:
     key = f"doctor-outside-of-{deployment.new_key()}"
     try:
         upload_id = deployment.s3.create_upload(key, "application/pdf")
-    except ApiError:
-        yield ok("least privilege", f"nothing can be written outside of {deployment.prefix}")
+    except ApiError as error:
+        if code_of(error) == "AccessDenied":
+            yield ok("least privilege", f"nothing can be written outside of {deployment.prefix}")
+        else:
+            yield _failed("least privilege", error)
         return
     with suppress(ApiError):  # that this does not work is said above
         deployment.s3.abort_upload(key, upload_id)
@@ -162,6 +170,11 @@ def _check_reach(deployment: Deployment) -> Iterator[Finding]:
     else:
         text = f"the credentials may write outside of {deployment.prefix}"
         yield warning("least privilege", text, deployment.iam_policy())
+
+
+def _failed(check: str, error: ApiError) -> Finding:
+    """Nothing is known: the store did not say yes or no."""
+    return warning(check, f"could not be asked for: the store failed ({code_of(error)})", "Run it again.")
 
 
 def check_clocks(deployment: Deployment) -> Iterator[Finding]:

@@ -16,6 +16,26 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+# Vercel cuts a response at 4.5 MB. Apart from URLs, an item of a batch takes a kilobyte at most.
+ANSWER_BYTES = 4_000_000
+ITEM_BYTES = 1_000
+
+
+@dataclass(slots=True)
+class Space:
+    """What of one answer is left for URLs; presigning takes from it."""
+
+    urls: int
+    size: int  # bytes
+
+    def fitting(self, count: int, size: int) -> int:
+        """How many of `count` URLs, of at most `size` bytes each, fit; they are taken off."""
+        fits = max(0, min(count, self.urls, self.size // size))
+        self.urls -= fits
+        self.size -= fits * size
+        return fits
+
+
 @dataclass(frozen=True, slots=True)
 class PartUrls:
     """Signs URLs; `ttl` is how long they live when neither the session nor the credentials end earlier."""
@@ -25,17 +45,27 @@ class PartUrls:
     limit: int  # URLs in one answer
     now: Callable[[], datetime] = utc_now
 
-    def presign(
-        self, file: FileRow, part_numbers: Sequence[int], session_end: datetime, taken: int = 0
-    ) -> tuple[list[PresignedPart], int | None]:
-        """The URLs of the first of these parts, and the number of the first part that did not fit.
+    def space(self, taken: int) -> Space:
+        """The space for URLs in an answer of which other things take so many bytes."""
+        return Space(self.limit, ANSWER_BYTES - taken)
 
-        `taken` is how much of the answer's limit earlier files have used up.
-        """
-        fitting = part_numbers[: max(0, self.limit - taken)]
-        rest = part_numbers[len(fitting) :]
-        urls = self._signed(file, fitting, session_end) if fitting else []
-        return urls, rest[0] if rest else None
+    def presign(
+        self, file: FileRow, part_numbers: Sequence[int], session_end: datetime, space: Space
+    ) -> tuple[list[PresignedPart], int | None]:
+        """The URLs of the first of these parts, and the number of the first part that did not fit."""
+        if not part_numbers:
+            return [], None
+        if not space.urls:
+            return [], part_numbers[0]
+        count = space.fitting(len(part_numbers), self._longest(file, part_numbers[-1], session_end))
+        urls = self._signed(file, part_numbers[:count], session_end) if count else []
+        return urls, part_numbers[count] if count < len(part_numbers) else None
+
+    def _longest(self, file: FileRow, last_number: int, session_end: datetime) -> int:
+        """At most how many bytes of an answer the URL of a part takes, with all that belongs to it."""
+        [last] = self._signed(file, [last_number], session_end)
+        sizes = 2 * len(str(file.part_size))  # the last part's may have fewer digits
+        return len(last.model_dump_json(by_alias=True).encode()) + sizes + len(",")
 
     def _signed(
         self, file: FileRow, part_numbers: Sequence[int], session_end: datetime

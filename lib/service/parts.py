@@ -80,7 +80,8 @@ class Parts:
         if not query.presign:
             return answer
         wanted = [number for number in answer.missing_part_numbers if number >= query.from_part]
-        urls, next_part_number = self._urls.presign(file, wanted, found.session.expires_at)
+        space = self._urls.space(taken=len(answer.model_dump_json(by_alias=True).encode()))
+        urls, next_part_number = self._urls.presign(file, wanted, found.session.expires_at, space)
         return answer.model_copy(update={"presigned_urls": urls, "next_part_number": next_part_number})
 
     def _listed(self, file: FileRow, recorded: Sequence[PartRow]) -> tuple[list[Part], bool]:

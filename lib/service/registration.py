@@ -22,7 +22,7 @@ from lib.postgres.registrations import RegistrationStore
 from lib.runtime import log
 from lib.runtime.config import Settings
 from lib.s3.bucket import Bucket
-from lib.service.part_urls import PartUrls, utc_now
+from lib.service.part_urls import ITEM_BYTES, PartUrls, Space, utc_now
 from lib.service.upload_starts import Overtaken, Upload, Uploads, UploadStarts
 
 
@@ -93,14 +93,8 @@ class Registration:
         reservation = self._reserve(user_id, session_id, items)
         uploads = self._starts.uploads_of(session_id, reservation.accepted)
         verdicts = self._judged_again(user_id, session_id, items, reservation.verdicts, uploads)
-        outcomes: list[Outcome] = []
-        taken = 0  # of the URLs that fit into one answer
-        for verdict in verdicts:
-            outcome = self._outcome(verdict, uploads, reservation.session, taken)
-            if isinstance(outcome, Registered):
-                taken += len(outcome.file.presigned_urls or ())
-            outcomes.append(outcome)
-        return outcomes
+        space = self._urls.space(taken=len(items) * ITEM_BYTES)
+        return [self._outcome(verdict, uploads, reservation.session, space) for verdict in verdicts]
 
     def _reserve(self, user_id: str, session_id: str, items: Sequence[FileMetadata | Refused]) -> Reservation:
         """Judge the files under the session's lock, and write the rows of those that are new."""
@@ -134,7 +128,7 @@ class Registration:
             judged[index] = verdict
         return judged
 
-    def _outcome(self, verdict: Verdict, uploads: Uploads, session: SessionRow, taken: int) -> Outcome:
+    def _outcome(self, verdict: Verdict, uploads: Uploads, session: SessionRow, space: Space) -> Outcome:
         if isinstance(verdict, Refused):
             return verdict
         upload = uploads[verdict.file.id]
@@ -142,17 +136,17 @@ class Registration:
             return Refused(ApiError(Reason.STORAGE_UNAVAILABLE, retry_after=RETRY_SOON))
         if isinstance(upload, Refused):
             return upload
-        return Registered(self._registered_file(verdict, upload, session, taken), upload.started)
+        return Registered(self._registered_file(verdict, upload, session, space), upload.started)
 
     def _registered_file(
-        self, accepted: Accepted, upload: Upload, session: SessionRow, taken: int
+        self, accepted: Accepted, upload: Upload, session: SessionRow, space: Space
     ) -> RegisteredFile:
         file = replace(accepted.file, upload_id=upload.id)
         if accepted.item.part_count is None:
             return RegisteredFile(file_id=file.id, upload_id=upload.id)
         count = file.layout.part_count
         numbers = range(0) if upload.completed else range(1, count + 1)
-        urls, next_part_number = self._urls.presign(file, numbers, session.expires_at, taken)
+        urls, next_part_number = self._urls.presign(file, numbers, session.expires_at, space)
         return RegisteredFile(
             file_id=file.id,
             upload_id=upload.id,

@@ -1,0 +1,55 @@
+"""The doctor claims nothing that it could not find out, and takes for a file what it was told to alone."""
+
+import os
+import subprocess
+from itertools import count
+
+import pytest
+
+from tests.deploy.test_doctor import bucket, found, healthy  # noqa: F401
+from tests.support.http_faults import FaultyProxy
+from tests.support.servers import ROOT
+
+
+def outside(fault):
+    return lambda: lambda method, path: fault if method == "POST" and "doctor-outside-of" in path else None
+
+
+def after_the_first(method, text, fault):
+    """The first such request goes through."""
+
+    def make():
+        seen = count()
+        return lambda asked, path: fault if (asked, text in path) == (method, True) and next(seen) else None
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("check", "make_fault"),
+    [("least privilege", outside(500)), ("least privilege", outside("cut")),
+     ("least privilege", outside(b"")),
+     ("abort", after_the_first("GET", "uploadId=", 503)),
+     ("missing object", lambda: lambda method, path: 503 if method == "HEAD" and "moc-" in path else None),
+     ("signed length", after_the_first("PUT", "partNumber=1&", 503))],
+)  # fmt: skip
+def test_a_store_that_merely_fails_tells_nothing(healthy, env, check, make_fault):  # noqa: F811
+    with FaultyProxy(env["S3_ENDPOINT_URL"], make_fault()) as store:
+        finding = found(healthy | {"S3_ENDPOINT_URL": store.url})[check]
+    assert (finding.status, finding.text.partition(" (")[0]) == (
+        "warning", "could not be asked for: the store failed",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("target", "words", "expected"),
+    [("doctor", [], 'deploy.doctor ""'), ("doctor", ["ENV=.env.x"], 'deploy.doctor ".env.x"'),
+     ("doctor", ["-e"], 'deploy.doctor ""'), ("upload", [], '"exported"'), ("upload", ["FILE=a b"], '"a b"')],
+)  # fmt: skip
+def test_make_takes_no_exported_variable_for_a_file(target, words, expected):
+    ran = subprocess.run(
+        ["make", "-n", "-o", ".venv/.installed", target, *words],
+        cwd=ROOT, env=os.environ | {"ENV": "exported", "FILE": "exported"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert (expected in ran.stdout) == (expected != '"exported"'), ran.stdout
