@@ -63,13 +63,14 @@ def _check_role(settings: Settings) -> Finding:
 
 def _trust(settings: Settings, problem: dict[str, str | None]) -> str:
     """What to check, and the trust policy that would let this token in."""
-    account = (settings.aws_role_arn or "").split(":")[4]
+    _, partition, _, _, account, *_ = (settings.aws_role_arn or "").split(":")
     words = (problem.get("subject") or "").split(":")
     claims = dict(zip(words[::2], words[1::2], strict=False))
     if not {"owner", "project"} <= claims.keys():
         return problem.get("check") or ""
     places = {
         "AWS_ACCOUNT_ID": account,
+        "AWS_PARTITION": partition,
         "VERCEL_TEAM": claims["owner"],
         "VERCEL_PROJECT": claims["project"],
     }

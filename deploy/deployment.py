@@ -6,9 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import boto3
 import httpx
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from deploy.documents import document
@@ -17,6 +15,7 @@ from lib.domain.errors import ApiError
 from lib.domain.policy import TABLE
 from lib.runtime.config import Settings
 from lib.s3.bucket import Bucket
+from lib.s3.client import Client
 from lib.s3.refusals import UploadGoneError
 
 if TYPE_CHECKING:
@@ -37,22 +36,9 @@ class Deployment:
 
     @cached_property
     def client(self) -> "S3Client":
-        """A client that signs as the API does; raises `ApiError` where there are no credentials."""
-        found = self.s3.credentials()
-        return boto3.client(
-            "s3",
-            endpoint_url=self.settings.s3_endpoint_url,
-            region_name=self.settings.s3_region,
-            aws_access_key_id=found.access_key_id,
-            aws_secret_access_key=found.secret_access_key,
-            aws_session_token=found.session_token,
-            config=Config(
-                s3={"addressing_style": "path" if self.settings.s3_endpoint_url else "auto"},
-                connect_timeout=5,
-                read_timeout=20,
-                retries={"mode": "standard", "total_max_attempts": 2},
-            ),
-        )
+        """A client as the API's own; raises `ApiError` where there are no credentials."""
+        self.s3.credentials()
+        return Client(self.settings).s3()
 
     @property
     def bucket(self) -> str:
@@ -75,7 +61,7 @@ class Deployment:
 
     def document(self, name: str) -> dict[str, Any]:
         """A document of `deploy/` for this deployment."""
-        names = ("MOC_BUCKET", "STAGE", "ALLOWED_ORIGINS")
+        names = ("MOC_BUCKET", "STAGE", "ALLOWED_ORIGINS", "S3_REGION")
         return document(name, {key: str(getattr(self.settings, key.lower())) for key in names})
 
     def aws(self, call: str, put: tuple[str, object] | None = None) -> str:
@@ -85,7 +71,8 @@ class Deployment:
     def iam_policy(self) -> str:
         """What to say when an action is not allowed."""
         return "Give the deployment's role or user deploy/iam-policy.json:\n" + (
-            f"  MOC_BUCKET={self.bucket} STAGE={self.settings.stage} python -m deploy.documents iam-policy"
+            f"  MOC_BUCKET={self.bucket} S3_REGION={self.settings.s3_region} STAGE={self.settings.stage} "
+            "python -m deploy.documents iam-policy"
         )
 
 

@@ -22,7 +22,20 @@ class MissingValueError(Exception):
 def document(name: str, env: Mapping[str, str]) -> dict[str, Any]:
     """A document, its `${VARIABLE}` places filled in; raises `MissingValueError`."""
     template = json.loads((FOLDER / f"{name}.json").read_text())
-    return dict(_filled(template, DEFAULTS | {key: value for key, value in env.items() if value}))
+    known = {key: value for key, value in env.items() if value}
+    partition = partition_of(known.get("S3_REGION") or known.get("AWS_REGION") or "us-east-1")
+    return dict(_filled(template, DEFAULTS | {"AWS_PARTITION": partition} | known))
+
+
+def partition_of(region: str) -> str:
+    """The part of AWS that a region belongs to, as ARNs name it: aws, aws-cn, aws-us-gov, …"""
+    from botocore.exceptions import UnknownRegionError
+    from botocore.session import Session
+
+    try:
+        return str(Session().get_partition_for_region(region))
+    except UnknownRegionError:  # a store of others
+        return "aws"
 
 
 def _filled(value: Any, env: Mapping[str, str]) -> Any:

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, NamedTuple, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,30 +16,15 @@ from pydantic import (
     model_validator,
 )
 
+from lib.runtime.urls import check_endpoint, check_url, endpoint_problem
+
 MIB = 1024 * 1024
 CATEGORY_SIZE = re.compile("MAX_[A-Z0-9_]+_MB")
 # A variable that is set but empty (`FOO= make run`, a blank field in a dashboard) counts as not set.
 Optional = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
-
-
-def _http_url(value: str | None) -> str | None:
-    """An address that can be asked. Neither a user's name nor a password: clients and logs may see it."""
-    problem = "must be a URL as in https://host/path, without a user name or password"
-    if value is None:
-        return None
-    try:
-        parts = urlsplit(value)
-        bad = parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc
-        bad = bad or parts.port == 0 or re.search(r"\s", value) is not None  # reading the port raises, too
-    except ValueError:
-        bad = True
-    if bad:
-        raise ValueError(problem)
-    return value
-
-
-Url = Annotated[Optional, AfterValidator(_http_url)]
+Url = Annotated[Optional, AfterValidator(check_url)]
+Endpoint = Annotated[Optional, AfterValidator(check_endpoint)]
 
 
 class SettingsError(Exception):
@@ -75,7 +59,11 @@ class Settings(BaseModel):
     aws_endpoint_url_sts: Url = None
     vercel_oidc_token: OptionalSecret = None  # on this machine; on Vercel each request brings one
     s3_region: str = Field(default="us-east-1", pattern=r"^[A-Za-z0-9-]+$")
-    s3_endpoint_url: Url = None
+    s3_endpoint_url: Endpoint = None  # of a store that is not AWS's; AWS_ENDPOINT_URL_S3 does as well
+    s3_public_endpoint_url: Endpoint = None  # where clients reach the store, if that is another address
+    s3_addressing_style: Literal["auto", "path", "virtual"] = "auto"
+    aws_use_dualstack_endpoint: bool = False
+    aws_use_fips_endpoint: bool = False
     moc_bucket: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$")
     public_base_url: Url = None
     stage: str = Field(default="dev", pattern=r"^[A-Za-z0-9_-]{1,32}$")
@@ -117,7 +105,7 @@ class Settings(BaseModel):
         # Stripped: what was pasted into a dashboard may end with a line break.
         env = {name: value.strip() for name, value in env.items() if value.strip()}
         # Vercel sets AWS_REGION to the function's own region, so the bucket's own variable comes first.
-        env = {"S3_REGION": env.get("AWS_REGION", "us-east-1")} | env
+        env = {"S3_REGION": env.get("AWS_REGION", "us-east-1")} | _endpoint_for_aws_tools(env) | env
         try:
             sizes = {name: value for name, value in env.items() if CATEGORY_SIZE.fullmatch(name)}
             named = {name: env[name.upper()] for name in cls.model_fields if name.upper() in env}
@@ -150,6 +138,20 @@ class Settings(BaseModel):
         if self.auth_jwt_secret and len(self.auth_jwt_secret.get_secret_value().encode()) < 32:
             # RFC 7518, 3.2: a key of at least the hash's size must be used with HS256
             raise ValueError("AUTH_JWT_SECRET: must have at least 32 bytes")
+        return self
+
+    @model_validator(mode="after")
+    def _endpoints_fit(self) -> Self:
+        for name in ("s3_endpoint_url", "s3_public_endpoint_url"):
+            endpoint = getattr(self, name)
+            problem = endpoint and endpoint_problem(endpoint, self.moc_bucket, self.s3_addressing_style)
+            if problem:
+                raise ValueError(f"{name.upper()}: {problem}")
+        if self.s3_endpoint_url and (self.aws_use_dualstack_endpoint or self.aws_use_fips_endpoint):
+            raise ValueError(
+                "AWS_USE_DUALSTACK_ENDPOINT, AWS_USE_FIPS_ENDPOINT: do not go with an endpoint that "
+                "S3_ENDPOINT_URL (or AWS_ENDPOINT_URL_S3) names"
+            )
         return self
 
     @model_validator(mode="after")
@@ -187,6 +189,17 @@ class Settings(BaseModel):
         """The web origins that CORS lets in, in lower case as browsers send them; `*` is any."""
         listed = (origin.strip().rstrip("/").lower() for origin in self.allowed_origins.split(","))
         return frozenset(origin for origin in listed if origin)
+
+
+def _endpoint_for_aws_tools(env: Mapping[str, str]) -> dict[str, str]:
+    """The store's endpoint as AWS's own tools are told of it, botocore too.
+
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+    """
+    if env.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return {}
+    endpoint = env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL")
+    return {"S3_ENDPOINT_URL": endpoint} if endpoint else {}
 
 
 def _problem(location: tuple[int | str, ...], message: str) -> str:

@@ -130,20 +130,15 @@ class Bucket:
 
     @property
     def bucket_url(self) -> str:
-        """Where the bucket lives: as a host of its own or as a path, as botocore decides."""
+        """Where clients find the bucket: as a host of its own or as a path, as botocore resolves it."""
         if self._url is None:
-            signed = self._client.s3().generate_presigned_url(
-                "get_object", {"Bucket": self._bucket, "Key": "k"}
-            )
-            self._url = signed.partition("/k?")[0]
+            self._url = self._client.bucket_url()
         return self._url
 
     def object_url(self, key: str) -> str:
         """Where the object is to be found by those who may read it."""
-        base = self._settings.public_base_url
-        if base is None and self._settings.s3_endpoint_url is None:
-            base = f"https://{self._bucket}.s3.{self.region}.amazonaws.com"
-        return f"{(base or self.bucket_url).rstrip('/')}/{quote(key, safe='/-_.~')}"
+        base = self._settings.public_base_url or self.bucket_url
+        return f"{base.rstrip('/')}/{quote(key, safe='/-_.~')}"
 
     @property
     def _bucket(self) -> str:

@@ -7,11 +7,12 @@ from contextlib import suppress
 from contextvars import copy_context
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lib.domain.errors import ApiError
 from lib.runtime import request_budget
 from lib.runtime.config import Settings
+from lib.s3.addresses import bucket_url_of, make_client
 from lib.s3.presign import Credentials
 from lib.s3.refusals import ask, is_expired, refused, unavailable
 from lib.s3.role import Role
@@ -89,6 +90,13 @@ class Client:
         expires_at = getattr(found, "_expiry_time", None)  # only credentials that botocore renews know it
         return Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token, expires_at)
 
+    def bucket_url(self) -> str:
+        """Where clients find the bucket, which is what URLs are presigned for; as `ask` does, may refuse."""
+        s3, public = self.s3(), self._settings.s3_public_endpoint_url
+        with self._lock:
+            client = make_client(self._session, self._settings, public) if public else s3
+            return ask(lambda: bucket_url_of(client, self._settings.moc_bucket))
+
     @cached_property
     def _session(self) -> "Session":
         # Imported here because it is most of a cold start, and not every function asks S3. And botocore
@@ -109,9 +117,10 @@ class Client:
         return session
 
     def _make(self) -> "S3Client":
-        client = _make_client(self._session, self._settings)
+        factory = self._session.get_component("response_parser_factory")
+        factory.set_parser_defaults(timestamp_parser=_moment)
+        client = make_client(self._session, self._settings, self._settings.s3_endpoint_url)
         client.meta.events.register("before-send.s3", self._before_each_attempt)
-        client.meta.events.register_last("before-parameter-build.s3", _stay_in_the_region)
         self._on_ready()
         return client
 
@@ -122,43 +131,6 @@ class Client:
         if budget.seconds_left() <= 0:
             raise unavailable()
         budget.count_s3_call()
-
-
-def _make_client(session: "Session", settings: Settings) -> "S3Client":
-    from botocore.config import Config
-
-    factory = session.get_component("response_parser_factory")
-    factory.set_parser_defaults(timestamp_parser=_moment)
-    client = session.create_client(
-        "s3",
-        region_name=settings.s3_region,
-        endpoint_url=settings.s3_endpoint_url,
-        config=Config(
-            signature_version="s3v4",
-            s3={
-                # "auto" would presign for the global endpoint, which outside us-east-1 redirects or refuses;
-                # buckets with a dot in their name are addressed by path all the same.
-                "addressing_style": "path" if settings.s3_endpoint_url else "virtual",
-                "us_east_1_regional_endpoint": "regional",
-            },
-            connect_timeout=3,
-            read_timeout=20,
-            retries={"mode": "standard", "total_max_attempts": 3},
-            max_pool_connections=50,
-            # Else botocore asks for CRC32 on every upload, and clients had to send one with every part.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        ),
-    )
-    return cast("S3Client", client)
-
-
-def _stay_in_the_region(context: dict[str, Any], **_: Any) -> None:
-    """Let botocore follow no bucket into another region: presigned URLs could not, and health would be ok.
-
-    Botocore's `S3RegionRedirectorv2` goes once at most; here it is told that it has gone.
-    """
-    context["s3_redirect"]["redirected"] = True
 
 
 def _moment(value: Any) -> datetime:

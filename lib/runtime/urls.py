@@ -1,0 +1,69 @@
+"""URLs among the settings: what one may be, and what a store's endpoint may not hold."""
+
+import re
+from urllib.parse import urlsplit
+
+# Endpoints of known providers. A host that is the bucket's name before one of these holds the bucket.
+PROVIDERS = re.compile(
+    r"s3[a-z0-9-]*(\.dualstack)?(\.[a-z0-9-]+)?\.amazonaws\.com(\.cn)?"
+    r"|[0-9a-f]{32}\.([a-z]+\.)?r2\.cloudflarestorage\.com"
+    r"|[a-z0-9-]+\.(cdn\.)?digitaloceanspaces\.com"
+    r"|s3\.[a-z0-9-]+\.backblazeb2\.com"
+    r"|s3(\.[a-z0-9-]+)?\.wasabisys\.com"
+    r"|s3\.[a-z0-9-]+\.scw\.cloud"
+    r"|s3\.[a-z0-9-]+\.(io|perf)\.cloud\.ovh\.[a-z]+"
+    r"|[a-z0-9-]+\.(linodeobjects|vultrobjects|your-objectstorage)\.com"
+    r"|(s3\.)?oss-[a-z0-9-]+\.aliyuncs\.com"
+    r"|cos\.[a-z0-9-]+\.myqcloud\.com"
+    r"|storage\.googleapis\.com"
+    r"|fly\.storage\.tigris\.dev|t3\.storage\.dev"
+    r"|s3(\.[a-z0-9-]+)?\.localhost\.localstack\.cloud"
+)
+ACCELERATED = ("s3-accelerate.amazonaws.com", "s3-accelerate.dualstack.amazonaws.com")
+
+
+def check_url(url: str | None) -> str | None:
+    """An address that can be asked, with neither a user's name nor a password: clients and logs may see it.
+
+    Raises `ValueError`, in words that quote nothing of it.
+    """
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        bad = parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc
+        bad = bad or parts.port == 0 or re.search(r"\s", url) is not None  # reading the port raises, too
+    except ValueError:
+        bad = True
+    if bad:
+        raise ValueError("must be a URL as in https://host/path, without a user name or password")
+    return url
+
+
+def check_endpoint(url: str | None) -> str | None:
+    """A store's endpoint, without a slash at its end. Raises `ValueError` likewise."""
+    if url is None:
+        return None
+    if re.search(r"[@?#]", url):  # `@` also in what a password with a slash in it makes the path
+        raise ValueError("must be a URL as in https://host/path, without a user name, password or query")
+    return (check_url(url) or "").rstrip("/")
+
+
+def endpoint_problem(endpoint: str, bucket: str, addressing_style: str) -> str | None:
+    """What is wrong with a good URL as the endpoint of a bucket's store, if anything is."""
+    parts = urlsplit(endpoint)
+    host, name = (parts.hostname or "").lower(), bucket.lower()
+    holds_it = host.startswith(f"{name}.") and PROVIDERS.fullmatch(host[len(name) + 1 :])
+    if holds_it or parts.path.rpartition("/")[2] == bucket:
+        return "must not hold the bucket: remove MOC_BUCKET's name from it"
+    if addressing_style == "path" and is_accelerated(endpoint):
+        return "is S3 Transfer Acceleration, which needs S3_ADDRESSING_STYLE auto or virtual"
+    return None
+
+
+def is_accelerated(endpoint: str) -> bool:
+    """Whether it is an endpoint of S3 Transfer Acceleration, which knows no paths.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/transfer-acceleration-getting-started.html
+    """
+    return (urlsplit(endpoint).hostname or "").lower() in ACCELERATED

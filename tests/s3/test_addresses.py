@@ -1,0 +1,178 @@
+"""One source of addresses: presigned URLs, fileUrl and the API's own calls lead where botocore says."""
+
+import json
+
+import pytest
+
+from deploy.documents import document
+from lib.runtime.config import Settings, SettingsError
+from lib.s3.bucket import Bucket
+from tests.s3.test_bucket_on_moto import ENV
+
+R2 = "https://0123456789abcdef0123456789abcdef.r2.cloudflarestorage.com"
+SUPABASE = "https://ref.storage.supabase.co/storage/v1/s3"
+
+
+def bucket(**settings):
+    return Bucket(Settings.from_env(ENV | settings))
+
+
+@pytest.fixture(autouse=True)
+def no_other_settings(monkeypatch):
+    for name in (
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_ENDPOINT_URL",
+        "AWS_USE_DUALSTACK_ENDPOINT",
+        "AWS_USE_FIPS_ENDPOINT",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [
+        ({"S3_REGION": "us-east-1"}, "https://bucket.s3.us-east-1.amazonaws.com"),
+        ({"S3_REGION": "eu-central-1"}, "https://bucket.s3.eu-central-1.amazonaws.com"),
+        ({"S3_REGION": "cn-north-1"}, "https://bucket.s3.cn-north-1.amazonaws.com.cn"),
+        ({"S3_REGION": "cn-northwest-1"}, "https://bucket.s3.cn-northwest-1.amazonaws.com.cn"),
+        ({"S3_REGION": "us-gov-west-1"}, "https://bucket.s3.us-gov-west-1.amazonaws.com"),
+        ({"S3_REGION": "us-iso-east-1"}, "https://bucket.s3.us-iso-east-1.c2s.ic.gov"),
+        ({"S3_REGION": "eusc-de-east-1"}, "https://bucket.s3.eusc-de-east-1.amazonaws.eu"),
+        ({"S3_REGION": "ap-nowhere-9"}, "https://bucket.s3.ap-nowhere-9.amazonaws.com"),  # one to come
+        ({"MOC_BUCKET": "www.example.com"}, "https://s3.eu-central-1.amazonaws.com/www.example.com"),
+        ({"MOC_BUCKET": "a.b.c", "S3_REGION": "cn-north-1"}, "https://s3.cn-north-1.amazonaws.com.cn/a.b.c"),
+        ({"AWS_USE_DUALSTACK_ENDPOINT": "true"}, "https://bucket.s3.dualstack.eu-central-1.amazonaws.com"),
+        ({"AWS_USE_DUALSTACK_ENDPOINT": "true", "S3_REGION": "cn-north-1"},
+         "https://bucket.s3.dualstack.cn-north-1.amazonaws.com.cn"),
+        ({"AWS_USE_FIPS_ENDPOINT": "true", "S3_REGION": "us-gov-west-1"},
+         "https://bucket.s3-fips.us-gov-west-1.amazonaws.com"),
+        ({"AWS_USE_FIPS_ENDPOINT": "true", "AWS_USE_DUALSTACK_ENDPOINT": "true", "S3_REGION": "us-east-2"},
+         "https://bucket.s3-fips.dualstack.us-east-2.amazonaws.com"),
+        ({"S3_ADDRESSING_STYLE": "path"}, "https://s3.eu-central-1.amazonaws.com/bucket"),
+        ({"S3_ADDRESSING_STYLE": "virtual"}, "https://bucket.s3.eu-central-1.amazonaws.com"),
+        # Stores of others
+        ({"S3_ENDPOINT_URL": "http://minio:9000"}, "http://minio:9000/bucket"),
+        ({"S3_ENDPOINT_URL": "http://minio:9000", "MOC_BUCKET": "minio"}, "http://minio:9000/minio"),
+        ({"S3_ENDPOINT_URL": "http://minio:9000/"}, "http://minio:9000/bucket"),
+        ({"S3_ENDPOINT_URL": "http://[::1]:9000"}, "http://[::1]:9000/bucket"),
+        ({"S3_ENDPOINT_URL": SUPABASE}, f"{SUPABASE}/bucket"),
+        ({"S3_ENDPOINT_URL": "https://gateway.example.com/store/"}, "https://gateway.example.com/store/bucket"),
+        ({"S3_ENDPOINT_URL": R2, "S3_REGION": "auto"}, f"{R2}/bucket"),
+        ({"S3_ENDPOINT_URL": R2, "S3_REGION": "auto", "S3_ADDRESSING_STYLE": "virtual"},
+         R2.replace("//", "//bucket.")),
+        ({"S3_ENDPOINT_URL": "https://nyc3.digitaloceanspaces.com", "MOC_BUCKET": "nyc3"},
+         "https://nyc3.digitaloceanspaces.com/nyc3"),
+        ({"S3_ENDPOINT_URL": "https://oss-cn-hangzhou.aliyuncs.com", "S3_ADDRESSING_STYLE": "virtual"},
+         "https://bucket.oss-cn-hangzhou.aliyuncs.com"),
+        ({"S3_ENDPOINT_URL": "https://s3.us-west-004.backblazeb2.com"},
+         "https://s3.us-west-004.backblazeb2.com/bucket"),
+        ({"S3_ENDPOINT_URL": "https://bucket.vpce-1a2b-3c4d.s3.us-east-1.vpce.amazonaws.com"},
+         "https://bucket.vpce-1a2b-3c4d.s3.us-east-1.vpce.amazonaws.com/bucket"),
+        # As AWS's own tools are told
+        ({"AWS_ENDPOINT_URL_S3": "http://localhost:4566"}, "http://localhost:4566/bucket"),
+        ({"AWS_ENDPOINT_URL": "http://localhost:4566"}, "http://localhost:4566/bucket"),
+        ({"AWS_ENDPOINT_URL_S3": "http://a:1", "AWS_ENDPOINT_URL": "http://b:2"}, "http://a:1/bucket"),
+        ({"AWS_ENDPOINT_URL_S3": "http://a:1", "S3_ENDPOINT_URL": "http://c:3"}, "http://c:3/bucket"),
+        ({"AWS_ENDPOINT_URL_S3": "http://a:1", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
+         "https://bucket.s3.eu-central-1.amazonaws.com"),
+        # Clients go elsewhere than the API
+        ({"S3_ENDPOINT_URL": "http://minio:9000", "S3_PUBLIC_ENDPOINT_URL": "https://files.example.com"},
+         "https://files.example.com/bucket"),
+        ({"S3_PUBLIC_ENDPOINT_URL": "https://s3-accelerate.amazonaws.com"},
+         "https://bucket.s3-accelerate.amazonaws.com"),
+        ({"S3_PUBLIC_ENDPOINT_URL": "https://s3-accelerate.dualstack.amazonaws.com"},
+         "https://bucket.s3-accelerate.dualstack.amazonaws.com"),
+        ({"S3_ENDPOINT_URL": "https://s3-accelerate.amazonaws.com"}, "https://bucket.s3-accelerate.amazonaws.com"),
+        ({"S3_PUBLIC_ENDPOINT_URL": "https://files.example.com", "S3_ADDRESSING_STYLE": "virtual"},
+         "https://bucket.files.example.com"),
+    ],
+    ids=lambda value: " ".join(value.values()) if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_presigned_urls_and_file_urls_have_one_address(settings, url, monkeypatch):
+    for name, value in settings.items():  # what botocore finds by itself
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)
+    found = bucket(**settings)
+    assert found.bucket_url == url
+    assert found.object_url("a b/c.pdf") == f"{url}/a%20b/c.pdf"
+
+
+def test_the_public_base_url_comes_first():
+    assert bucket(PUBLIC_BASE_URL="https://cdn.example.com/").object_url("k") == "https://cdn.example.com/k"
+
+
+def test_addresses_need_no_credentials(monkeypatch):
+    """`GET …/sessions/:id` has file URLs also while no credentials are to be had."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    found = bucket(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+    assert found.object_url("k") == "https://bucket.s3.eu-central-1.amazonaws.com/k"
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["http://minio:9000/bucket", "http://minio:9000/bucket/", "https://gateway.example.com/store/bucket",
+     f"{SUPABASE}/bucket", R2 + "/bucket", R2.replace("//", "//bucket."),
+     "https://bucket.s3.eu-west-1.amazonaws.com", "https://BUCKET.s3.amazonaws.com",
+     "https://bucket.s3.dualstack.eu-west-1.amazonaws.com", "https://bucket.s3.cn-north-1.amazonaws.com.cn",
+     "https://bucket.s3-accelerate.amazonaws.com", "https://bucket.nyc3.digitaloceanspaces.com",
+     "https://bucket.s3.us-west-004.backblazeb2.com", "https://bucket.s3.wasabisys.com",
+     "https://bucket.s3.eu-central-2.wasabisys.com", "https://bucket.oss-cn-hangzhou.aliyuncs.com",
+     "https://bucket.s3.fr-par.scw.cloud", "https://bucket.fsn1.your-objectstorage.com",
+     "http://bucket.s3.localhost.localstack.cloud:4566"],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+def test_an_endpoint_that_holds_the_bucket_is_refused(name, endpoint):
+    with pytest.raises(SettingsError, match="must not hold the bucket"):
+        bucket(**{name: endpoint})
+
+
+@pytest.mark.parametrize("name", ["S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL", "PUBLIC_BASE_URL",
+                                  "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_S3"])  # fmt: skip
+@pytest.mark.parametrize(
+    "user", ["user:pass-word@", "user@", "user:p@ss-word@", "@", ":pass-word@", "us%65r:pass%2Dword@"]
+)
+def test_user_info_is_refused_and_not_shown(name, user):
+    with pytest.raises(SettingsError, match="without a user name") as refusal:
+        bucket(**{name: f"https://{user}store.example.com:9000"})
+    assert "word" not in str(refusal.value).replace("password", "")
+    assert name.replace("AWS_ENDPOINT_URL_S3", "S3_ENDPOINT_URL") in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://store", "store:9000", "https://", "https://:9000", "https://store:port", "https://store:99999",
+            "https://sto re", "https://[::1", "https://store?x=1", "https://store#x", "https://user:12/word@store"],
+)  # fmt: skip
+def test_an_endpoint_that_is_none_is_named_and_not_shown(url):
+    with pytest.raises(SettingsError, match="S3_ENDPOINT_URL") as refusal:
+        bucket(S3_ENDPOINT_URL=url)
+    for word in ("store", "word", "99999", "sto re", "::1"):
+        assert word not in str(refusal.value).replace("password", "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"S3_ADDRESSING_STYLE": "host"}, "S3_ADDRESSING_STYLE"),
+        ({"S3_ADDRESSING_STYLE": "path", "S3_ENDPOINT_URL": "https://s3-accelerate.amazonaws.com"},
+         "S3_ENDPOINT_URL: is S3 Transfer Acceleration"),
+        ({"AWS_USE_FIPS_ENDPOINT": "true", "S3_ENDPOINT_URL": "http://minio:9000"}, "AWS_USE_FIPS_ENDPOINT"),
+        ({"AWS_USE_DUALSTACK_ENDPOINT": "true", "AWS_ENDPOINT_URL_S3": "http://a:1"},
+         "AWS_USE_DUALSTACK_ENDPOINT"),
+    ],
+)  # fmt: skip
+def test_settings_that_do_not_go_together(settings, text):
+    with pytest.raises(SettingsError, match=text):
+        bucket(**settings)
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"),
+     ("us-iso-east-1", "aws-iso"), ("eusc-de-east-1", "aws-eusc"), ("auto", "aws"), ("", "aws")],
+)  # fmt: skip
+def test_the_documents_of_deploy_know_the_partition(region, partition):
+    env = {"MOC_BUCKET": "bucket", "S3_REGION": region, "AWS_ACCOUNT_ID": "1", "VERCEL_TEAM": "t",
+           "VERCEL_PROJECT": "p"}  # fmt: skip
+    told = json.dumps([document("iam-policy", env), document("oidc-trust-policy", env)])
+    assert told.count(f'"arn:{partition}:') == told.count('"arn:') == 4
