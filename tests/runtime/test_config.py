@@ -130,7 +130,7 @@ def test_addresses_that_are_none_are_named_and_not_shown(name, url):
     "url", ["http://[::1]:9000", "http://localhost:9000", "https://a.example/x?y=z#w", "HTTPS://A.example"]
 )
 def test_addresses_that_are_good(url):
-    assert Settings.from_env(GOOD | {"S3_ENDPOINT_URL": url}).s3_endpoint_url == url
+    assert Settings.from_env(GOOD | {"AWS_ENDPOINT_URL_STS": url}).aws_endpoint_url_sts == url
 
 
 # A value for each variable that cannot be; ANY: there is no such value.
@@ -140,7 +140,9 @@ INVALID = {
     "AWS_SECRET_ACCESS_KEY": ANY, "AWS_SESSION_TOKEN": ANY, "S3_ACCESS_KEY_ID": "alone",
     "S3_SECRET_ACCESS_KEY": "hush", "S3_SESSION_TOKEN": "hush", "AWS_ROLE_ARN": "arn:aws:iam::1:hush",
     "AWS_ENDPOINT_URL_STS": "http://[::1", "VERCEL_OIDC_TOKEN": ANY, "S3_REGION": "eu west 1",
-    "S3_ENDPOINT_URL": "https://user:hush@host", "MOC_BUCKET": "hush hush", "PUBLIC_BASE_URL": "hush",
+    "S3_ENDPOINT_URL": "https://user:hush@host", "S3_PUBLIC_ENDPOINT_URL": "https://host/?hush",
+    "S3_ADDRESSING_STYLE": "hush", "AWS_USE_DUALSTACK_ENDPOINT": "hush", "AWS_USE_FIPS_ENDPOINT": "hush",
+    "MOC_BUCKET": "hush hush", "PUBLIC_BASE_URL": "hush",
     "STAGE": "a/hush", "PRESIGNED_URL_TTL_MINUTES": "hush", "MAX_BATCH_SIZE": "0",
     "MAX_PRESIGNED_URLS": "10001", "MAX_FILES_PER_SESSION": "-1", "MULTIPART_PART_SIZE_MB": "4",
     "SESSION_TTL_MINUTES": "1e3",
