@@ -196,8 +196,8 @@ class ErrorObject(BaseModel):
 class BatchResult(_Model):
     """One file of a batch: registered, or with the `error` that registering it alone would have answered."""
 
-    file_id: str | None = None
-    upload_id: str | None = None
+    file_id: str | None = Field(description="null where `error` stands")
+    upload_id: str | None = Field(description="null where `error` stands")
     part_count: int | None = None
     part_size_bytes: int | None = None
     presigned_urls: list[PresignedPart] | None = None
@@ -263,10 +263,3 @@ class Health(_Model):
     status: Literal["ok", "unavailable"]
     database: Literal["ok", "unavailable"]
     bucket: Literal["ok", "unavailable"]
-
-
-class ErrorResponse(_Model):
-    """Every answer that is not a success."""
-
-    error: ErrorObject
-    request_id: str

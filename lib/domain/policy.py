@@ -84,7 +84,8 @@ class Policy:
         chosen = _named(category or category_of(mime_type))
         allowed = chosen.types if chosen else _all_types()
         if chosen is None or essence not in allowed:
-            details = {"type": essence, "category": category, "allowedTypes": sorted(allowed)}
+            details = {"type": essence, "allowedTypes": sorted(allowed)}
+            details |= {"category": category} if category else {}
             raise ApiError(Reason.MIME_TYPE_NOT_ALLOWED, details=details)
         limit = self.max_size(chosen)
         if size > limit:

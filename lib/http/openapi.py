@@ -5,10 +5,10 @@ from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
-from lib.domain import models
 from lib.domain.errors import Reason
+from lib.http.openapi_errors import Schema, response_schema
+from lib.http.openapi_schemas import component_schemas, query_properties, reference
 from lib.http.routes import ROUTES, Route
 
 ANSWERS = {
@@ -34,7 +34,7 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            "schemas": _schemas(),
+            "schemas": component_schemas(),
         },
     }
 
@@ -52,7 +52,7 @@ def _operation(route: Route[Any]) -> dict[str, Any]:
     for status, reasons in _by_status(route.reasons):
         if status not in route.answers:
             listed = ", ".join(f"`{reason.name}`" for reason in reasons)
-            described["responses"][str(status)] = {"description": listed, **_content(models.ErrorResponse)}
+            described["responses"][str(status)] = {"description": listed, **_json(response_schema(reasons))}
     if route.body:
         described["requestBody"] = {"required": not route.body_may_be_empty, **_content(route.body)}
     if route.public:
@@ -66,13 +66,11 @@ def _by_status(reasons: list[Reason]) -> Iterator[tuple[int, list[Reason]]]:
 
 
 def _content(model: type[BaseModel] | None) -> dict[str, Any]:
-    if model is None:
-        return {}
-    return {"content": {"application/json": {"schema": {"$ref": _ref(model)}}}}
+    return {} if model is None else _json(reference(model))
 
 
-def _ref(model: type[BaseModel]) -> str:
-    return f"#/components/schemas/{model.__name__}"
+def _json(schema: Schema) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": schema}}}
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
@@ -82,21 +80,8 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 
 
 def _query_parameters(model: type[BaseModel] | None) -> list[dict[str, Any]]:
-    properties = model.model_json_schema()["properties"] if model else {}
+    properties = query_properties(model) if model else {}
     return [{"name": name, "in": "query", "schema": schema} for name, schema in properties.items()]
-
-
-def _schemas() -> dict[str, Any]:
-    answers = [model for route in ROUTES for model in route.answers.values()]
-    bodies = [route.body for route in ROUTES]
-    shown = {model for model in (*answers, *bodies, models.FileMetadata, models.ErrorResponse) if model}
-    # As they are validated, also what goes out: a serializer says less about a field than its type does.
-    ordered = sorted(shown, key=lambda model: model.__name__)
-    _, schema = models_json_schema(
-        [(model, "validation") for model in ordered], ref_template="#/components/schemas/{model}"
-    )
-    definitions: dict[str, Any] = schema["$defs"]
-    return definitions
 
 
 def _templated(path: str) -> str:

@@ -181,4 +181,5 @@ def _result(outcome: Outcome) -> BatchResult:
         case Registered(file):
             return BatchResult(**dict(file))
         case Refused(error):
-            return BatchResult(error=ErrorObject.model_validate(error.as_object()))
+            shown = ErrorObject.model_validate(error.as_object())
+            return BatchResult(file_id=None, upload_id=None, error=shown)

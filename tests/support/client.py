@@ -5,8 +5,11 @@ import uuid
 
 import httpx
 
+from tests.support.contract import Contract
+
 MIB = 1024 * 1024
 SESSIONS = "/api/mocs/uploads/sessions"
+CONTRACT = Contract()
 
 
 def pdf(name="manual.pdf", size=12 * MIB, **more):
@@ -15,11 +18,15 @@ def pdf(name="manual.pdf", size=12 * MIB, **more):
 
 
 class Client:
-    """One user of the API. `call` answers the response, whatever its status; the others want a success."""
+    """One user of the API. `call` answers the response, whatever its status; the others want a success.
 
-    def __init__(self, http, token=None):
+    Every answer is held against the OpenAPI document.
+    """
+
+    def __init__(self, http, token=None, contract=CONTRACT):
         self.http = http
         self.token = token
+        self._contract = contract
 
     def call(self, method, path="", body=None, *, headers=None, **options):
         headers = dict(headers or {})
@@ -28,7 +35,9 @@ class Client:
         if body is not None:
             options["json"] = body
         path = path if path.startswith("/api") else SESSIONS + path
-        return self.http.request(method, path, headers=headers, **options)
+        response = self.http.request(method, path, headers=headers, **options)
+        self._contract.check(response)
+        return response
 
     def ok(self, method, path="", body=None, **options):
         response = self.call(method, path, body, **options)
