@@ -1,13 +1,17 @@
 """Settings that make sense in themselves, and authentication."""
 
+import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import httpx
 import jwt
 
 from deploy.deployment import Deployment
 from deploy.report import Finding, ok, warning, wrong
+from lib.http.cors import ANY
+
+# What a browser sends: https://url.spec.whatwg.org/#concept-url-origin, and the schemes of apps (capacitor:)
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]+)?")
 
 
 def check_authentication(deployment: Deployment) -> Iterator[Finding]:
@@ -80,19 +84,18 @@ def check_origins(deployment: Deployment) -> Iterator[Finding]:
             "Set ALLOWED_ORIGINS=https://app.example.com (several: comma-separated).",
         )
         return
-    bad = sorted(origin for origin in settings.origins if not _is_origin(origin))
+    bad = sorted(origin for origin in settings.origins if origin != ANY and not ORIGIN.fullmatch(origin))
     if bad:
         yield wrong(
             "origins",
-            f"no origin is called {', '.join(bad)}: they are compared whole, and there are no wildcards",
-            "Write each as scheme://host[:port], in lower case and without a path.",
+            f"no origin is called {', '.join(bad)}: they are compared whole, and only * alone is a wildcard",
+            "Write each as scheme://host[:port], without a path: https://app.example.com, capacitor://localhost.",
+        )
+    elif ANY in settings.origins:
+        yield warning(
+            "origins",
+            "ALLOWED_ORIGINS is *: any web page may call the API, with whatever token it has got hold of",
+            "List the origins of your pages, unless pages that you do not know are meant to upload.",
         )
     else:
         yield ok("origins", ", ".join(sorted(settings.origins)))
-
-
-def _is_origin(text: str) -> bool:
-    parts = urlsplit(text)
-    return (
-        parts.scheme in ("http", "https") and "*" not in text and text == f"{parts.scheme}://{parts.netloc}"
-    )

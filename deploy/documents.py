@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.domain.policy import TABLE
+from lib.runtime.config import origins_of
 
 FOLDER = Path(__file__).parent
 PLACE = re.compile(r"\$\{(\w+)\}")
@@ -42,8 +43,7 @@ def _filled(value: Any, env: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
         return {_filled(key, env): _filled(one, env) for key, one in value.items()}
     if value == ["${ALLOWED_ORIGINS}"]:
-        listed = _filled(value[0], env).split(",")
-        return [origin.strip().rstrip("/") for origin in listed if origin.strip()]
+        return sorted(origins_of(_filled(value[0], env)))
     if isinstance(value, list):
         return [_filled(one, env) for one in value]
     return PLACE.sub(lambda place: _value(place[1], env), value) if isinstance(value, str) else value

@@ -1,24 +1,36 @@
 """Which pages of other origins may call (https://fetch.spec.whatwg.org/#http-cors-protocol)."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-EXPOSED_HEADERS = "X-Request-Id, Retry-After, WWW-Authenticate, Allow"
+# `Date` too: a page compares it with its own clock before it trusts an `expiresAt`.
+EXPOSED_HEADERS = "X-Request-Id, Retry-After, WWW-Authenticate, Allow, Date"
 ALLOWED_HEADERS = "Authorization, Content-Type"
 MAX_AGE = 600  # seconds that a browser may keep the answer to a preflight
+ANY = "*"
+NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(\s*,\s*[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
 
 
 def headers(environ: Mapping[str, Any], origins: Collection[str], methods: Collection[str]) -> dict[str, str]:
-    """The CORS headers of one answer: `origins` may call, and a path answers `methods`."""
+    """The CORS headers of one answer: `origins`, in lower case, may call, and a path answers `methods`."""
     origin = environ.get("HTTP_ORIGIN", "")
     answered = {"Vary": "Origin"} if origins else {}
-    if origin not in origins:
+    if not origin or not (origin.lower() in origins or ANY in origins):
         return answered
     answered |= {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED_HEADERS}
     if environ["REQUEST_METHOD"] == "OPTIONS":
         answered |= {
             "Access-Control-Allow-Methods": ", ".join(methods),
-            "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+            "Access-Control-Allow-Headers": _allowed(environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")),
             "Access-Control-Max-Age": str(MAX_AGE),
         }
     return answered
+
+
+def _allowed(asked: str) -> str:
+    """Any header: there are no cookies, so that none gives a page more than its token does.
+
+    What was asked is answered, because `*` does not cover `Authorization`.
+    """
+    return asked if NAMES.fullmatch(asked) else ALLOWED_HEADERS

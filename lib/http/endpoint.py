@@ -1,6 +1,7 @@
 """The WSGI edge: parse, authenticate, validate, run the use case, respond, log."""
 
 import json
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -19,7 +20,7 @@ from lib.domain.validation import validated, validated_query
 from lib.http import cors
 from lib.http.routes import Route
 from lib.runtime import log, oidc_token, request_budget
-from lib.runtime.config import Settings, SettingsError
+from lib.runtime.config import Settings, SettingsError, origins_of
 
 MAX_BODY_SIZE = 4_500_000  # bytes: Vercel's own limit
 
@@ -128,8 +129,9 @@ class Endpoint(Generic[App]):
         log.current_request_id.set(request_id)
         oidc_token.current_oidc_token.set(environ.get(oidc_token.HEADER))
         line: dict[str, Any] = {"method": environ["REQUEST_METHOD"], "route": self.path}
+        app = self._built()
         try:
-            response = self._response(environ, line)
+            response = self._response(app, environ, line)
             content = response.content()
             line |= _ids_in(response.body)
         except Exception as error:
@@ -138,18 +140,34 @@ class Endpoint(Generic[App]):
         milliseconds = round((time.perf_counter() - started) * 1000, 1)
         counts = {"sql_round_trips": used.sql_round_trips, "s3_calls": used.s3_calls}
         log.info("request", status=response.status, duration_ms=milliseconds, **counts, **line)
-        headers = response.headers | self._cors(environ) | _standard_headers(content, request_id)
+        headers = (
+            response.headers
+            | cors.headers(environ, _origins(app), self.operations)
+            | _standard_headers(content, request_id)
+        )
         start_response(f"{response.status} {HTTPStatus(response.status).phrase}", list(headers.items()))
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [content]
 
-    def _response(self, environ: Environ, line: dict[str, Any]) -> Response:
+    def _built(self) -> App | Exception:
+        """The application, or why there is none; that is logged here, whatever is asked."""
+        try:
+            return self._runtime()
+        except SettingsError as error:
+            log.warning("settings", problem=str(error))  # without a traceback, which says nothing here
+            return error
+        except Exception as error:
+            log.error("unexpected failure")
+            return error
+
+    def _response(self, app: App | Exception, environ: Environ, line: dict[str, Any]) -> Response:
         method = "GET" if environ["REQUEST_METHOD"] == "HEAD" else environ["REQUEST_METHOD"]
         if method == "OPTIONS":
             return Response(204, headers={"Allow": self._allow})
         operation = self.operations.get(method)
         if operation is None:
             raise ApiError(Reason.METHOD_NOT_ALLOWED, headers={"Allow": self._allow})
-        app = self._runtime()
+        if isinstance(app, Exception):
+            raise ApiError(Reason.INTERNAL_ERROR)
         user_id = (
             "" if operation.route.public else app.authenticator.user_id(environ.get("HTTP_AUTHORIZATION"))
         )
@@ -176,12 +194,12 @@ class Endpoint(Generic[App]):
         head = ["HEAD"] if "GET" in self.operations else []
         return ", ".join([*self.operations, *head, "OPTIONS"])
 
-    def _cors(self, environ: Environ) -> dict[str, str]:
-        try:
-            origins = self._runtime().settings.origins
-        except Exception:  # it cannot be built, and is logged already: this answer must go out all the same
-            return {}
-        return cors.headers(environ, origins, self.operations)
+
+def _origins(app: Runtime | Exception) -> frozenset[str]:
+    """Which origins are let in; if other settings are invalid, what this one says: pages see the error."""
+    if isinstance(app, Exception):
+        return origins_of(os.environ.get("ALLOWED_ORIGINS", ""))
+    return app.settings.origins
 
 
 UNKNOWN = {"sessionId": Reason.SESSION_NOT_FOUND, "fileId": Reason.FILE_NOT_FOUND}
@@ -233,9 +251,7 @@ def _body_of(environ: Environ) -> bytes:
 
 def _failure(error: Exception, request_id: str, line: dict[str, Any]) -> Response:
     """The response to a failure; what is not for the client goes to the log."""
-    if isinstance(error, SettingsError):
-        log.warning("settings", problem=str(error))  # without a traceback, which says nothing here
-    elif not isinstance(error, ApiError):
+    if not isinstance(error, ApiError):
         log.error("unexpected failure")
     elif error.status >= 500:
         log.refused("failure", error)

@@ -19,6 +19,7 @@ from pydantic import (
 from lib.runtime.urls import check_endpoint, check_url, endpoint_problem
 
 MIB = 1024 * 1024
+DEFAULT_PORT = re.compile(r"^(http://[^/]+(?=:80$)|https://[^/]+(?=:443$)):\d+$")
 CATEGORY_SIZE = re.compile("MAX_[A-Z0-9_]+_MB")
 # A variable that is set but empty (`FOO= make run`, a blank field in a dashboard) counts as not set.
 Optional = Annotated[str | None, BeforeValidator(lambda value: value or None)]
@@ -186,9 +187,17 @@ class Settings(BaseModel):
 
     @property
     def origins(self) -> frozenset[str]:
-        """The web origins that CORS lets in, in lower case as browsers send them; `*` is any."""
-        listed = (origin.strip().rstrip("/").lower() for origin in self.allowed_origins.split(","))
-        return frozenset(origin for origin in listed if origin)
+        """The web origins that CORS lets in, as `origins_of` reads them."""
+        return origins_of(self.allowed_origins)
+
+
+def origins_of(allowed_origins: str) -> frozenset[str]:
+    """The origins in ALLOWED_ORIGINS, as browsers send them: in lower case, without the scheme's own port.
+
+    `*` is any origin.
+    """
+    listed = (origin.strip().rstrip("/").lower() for origin in allowed_origins.split(","))
+    return frozenset(DEFAULT_PORT.sub(r"\1", origin) for origin in listed if origin)
 
 
 def _endpoint_for_aws_tools(env: Mapping[str, str]) -> dict[str, str]:

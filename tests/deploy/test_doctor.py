@@ -139,10 +139,24 @@ def test_an_issuer_of_another_name(healthy, issuer):
 
 
 @pytest.mark.parametrize(
-    "origins", ["*", "https://*.example.com", "app.example.com", "https://a.example/page"]
+    "origins",
+    ["https://*.example.com", "app.example.com", "https://a.example/page", "null", "//a.example", "https://"],
 )
 def test_origins_that_no_browser_sends(healthy, origins):
-    assert origins in wrong(healthy | {"ALLOWED_ORIGINS": f"{ORIGIN},{origins}"})["origins"]
+    assert origins.rstrip("/") in wrong(healthy | {"ALLOWED_ORIGINS": f"{ORIGIN},{origins}"})["origins"]
+
+
+@pytest.mark.parametrize(
+    "origin", ["capacitor://localhost", "ionic://localhost", "HTTPS://App.Example.com", "http://[::1]:3000",
+               "https://app.example.com:443", "app.example+x://a_b"],
+)  # fmt: skip
+def test_origins_that_browsers_and_apps_send(healthy, origin):
+    assert found(healthy | {"ALLOWED_ORIGINS": origin})["origins"].status == "ok"
+
+
+def test_any_origin_is_said_to_be_any(healthy):
+    finding = found(healthy | {"ALLOWED_ORIGINS": "*"})["origins"]
+    assert (finding.status, "any web page" in finding.text) == ("warning", True)
 
 
 # --- The database

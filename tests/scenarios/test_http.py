@@ -142,6 +142,30 @@ class TestCors:
         assert response.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type"
         assert response.headers["Vary"] == "Origin"
 
+    @pytest.mark.parametrize(
+        "asked", ["authorization", "authorization,content-type", "X-Request-Id, traceparent , sentry-trace",
+                  "idempotency-key", "x-" + "a" * 300],
+    )  # fmt: skip
+    def test_a_preflight_is_answered_what_it_asks(self, http, asked):
+        headers = {
+            "Origin": self.ORIGIN, "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": asked,
+        }  # fmt: skip
+        response = http.options(SESSIONS, headers=headers)
+        assert response.headers["Access-Control-Allow-Headers"] == asked
+
+    @pytest.mark.parametrize("asked", ["", "*,", "a b", "x: y", "a;b", "<x>", "é"])
+    def test_what_is_no_list_of_headers_is_not_repeated(self, http, asked):
+        headers = {"Origin": self.ORIGIN, "Access-Control-Request-Headers": asked.encode()}
+        response = http.options(SESSIONS, headers=headers)
+        assert response.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type"
+
+    def test_a_page_may_read_our_headers_and_the_date(self, http):
+        response = http.get("/api/health", headers={"Origin": self.ORIGIN})
+        exposed = response.headers["Access-Control-Expose-Headers"].split(", ")
+        assert exposed == ["X-Request-Id", "Retry-After", "WWW-Authenticate", "Allow", "Date"]
+        assert "Access-Control-Allow-Credentials" not in response.headers
+
     def test_errors_too(self, http):
         response = http.get(f"{SESSIONS}/{new_id()}", headers={"Origin": self.ORIGIN})
         assert response.status_code == 401

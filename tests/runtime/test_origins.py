@@ -1,0 +1,106 @@
+"""Which origins ALLOWED_ORIGINS lets in; and what a page sees if other settings are invalid."""
+
+import pytest
+
+from lib import wiring
+from lib.runtime.config import origins_of
+from tests.support.client import SESSIONS
+from tests.support.fuzzy import error
+
+LET_IN = [
+    ("https://app.example.com", "https://app.example.com"),
+    ("https://App.Example.COM", "https://app.example.com"),
+    ("HTTPS://app.example.com/", "https://app.example.com"),
+    ("https://app.example.com", "https://APP.example.com"),
+    ("https://app.example.com:443", "https://app.example.com"),
+    ("http://localhost:80", "http://localhost"),
+    ("http://[::1]:3000", "http://[::1]:3000"),
+    ("capacitor://localhost", "capacitor://localhost"),
+    ("ionic://localhost,tauri://localhost", "tauri://localhost"),
+    ("chrome-extension://abcdefghijklmnop", "chrome-extension://abcdefghijklmnop"),
+    ("*", "https://whatever.example.com"),
+    ("*", "null"),
+    ("https://app.example.com, *", "moz-extension://x"),
+]
+NOT_LET_IN = [
+    ("", "https://app.example.com"),
+    ("https://app.example.com", "http://app.example.com"),
+    ("https://app.example.com", "https://app.example.com:8443"),
+    ("http://app.example.com:443", "http://app.example.com"),
+    ("https://*.example.com", "https://app.example.com"),
+    ("https://app.example.com", "https://app.example.com.evil.example"),
+    ("capacitor://localhost", "https://localhost"),
+    ("https://app.example.com", "null"),
+]
+
+
+def asked(api, origin, method="OPTIONS", path=SESSIONS):
+    headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    return api.http.request(method, path, headers=headers)
+
+
+@pytest.mark.parametrize(("allowed", "origin"), LET_IN)
+def test_let_in(in_process, allowed, origin):
+    response = asked(in_process(ALLOWED_ORIGINS=allowed), origin)
+    assert response.headers["Access-Control-Allow-Origin"] == origin
+    assert response.headers["Vary"] == "Origin"
+
+
+@pytest.mark.parametrize(("allowed", "origin"), NOT_LET_IN)
+def test_not_let_in(in_process, allowed, origin):
+    assert "Access-Control-Allow-Origin" not in asked(in_process(ALLOWED_ORIGINS=allowed), origin).headers
+
+
+def test_the_list_is_read_with_care():
+    assert origins_of(" https://A.example/ ,,\nhttp://b.example:8080 ,") == {
+        "https://a.example",
+        "http://b.example:8080",
+    }
+    assert origins_of(" ") == frozenset()
+
+
+@pytest.fixture
+def broken(in_process, monkeypatch):
+    """A deployment without a database, whose ALLOWED_ORIGINS is as it should be."""
+    api = in_process()
+    wiring.use(None)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("ALLOWED_ORIGINS", "https://app.example.com")
+    return api
+
+
+@pytest.mark.parametrize(
+    ("method", "status"),
+    [
+        ("OPTIONS", 204),
+        ("PUT", 405),
+        ("PATCH", 405),
+        ("DELETE", 405),
+        ("POST", 500),
+        ("GET", 405),
+        ("HEAD", 405),
+    ],
+)
+def test_with_invalid_settings_every_answer_is_readable_and_the_log_names_them(
+    broken, caplog, method, status
+):
+    response = asked(broken, "https://app.example.com", method)
+    assert response.status_code == status
+    assert response.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
+    [line] = [record for record in caplog.records if record.getMessage() == "settings"]
+    assert "DATABASE_URL" in line.problem
+    assert line.request_id == response.headers["X-Request-Id"]
+    assert "Access-Control-Allow-Origin" not in asked(broken, "https://evil.example.com", method).headers
+    if status == 500:
+        assert response.json()["error"] == error("INTERNAL_ERROR", "INTERNAL_ERROR")
+
+
+def test_a_failure_of_our_own_while_building_is_logged_for_a_preflight_too(in_process, monkeypatch, caplog):
+    api = in_process()
+    wiring.use(None)
+    monkeypatch.setattr(wiring, "build", lambda *_, **__: 1 / 0)
+    assert asked(api, "https://app.example.com").status_code == 204
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
+    assert asked(api, "https://app.example.com", "POST").json()["error"] == error(
+        "INTERNAL_ERROR", "INTERNAL_ERROR"
+    )
