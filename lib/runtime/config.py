@@ -63,6 +63,8 @@ class Settings(BaseModel):
     s3_endpoint_url: Endpoint = None  # of a store that is not AWS's; AWS_ENDPOINT_URL_S3 does as well
     s3_public_endpoint_url: Endpoint = None  # where clients reach the store, if that is another address
     s3_addressing_style: Literal["auto", "path", "virtual"] = "auto"
+    s3_sse: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = None  # empty: as the bucket does by default
+    s3_sse_kms_key_id: Optional = Field(default=None, pattern=r"^\S+$")
     aws_use_dualstack_endpoint: bool = False
     aws_use_fips_endpoint: bool = False
     moc_bucket: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$")
@@ -153,6 +155,12 @@ class Settings(BaseModel):
                 "AWS_USE_DUALSTACK_ENDPOINT, AWS_USE_FIPS_ENDPOINT: do not go with an endpoint that "
                 "S3_ENDPOINT_URL (or AWS_ENDPOINT_URL_S3) names"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_key_has_its_encryption(self) -> Self:
+        if self.s3_sse_kms_key_id and self.s3_sse not in ("aws:kms", "aws:kms:dsse"):
+            raise ValueError("S3_SSE_KMS_KEY_ID: needs S3_SSE to be aws:kms or aws:kms:dsse")
         return self
 
     @model_validator(mode="after")

@@ -56,6 +56,7 @@ class Bucket:
         headers: dict[str, Any] = {"ContentType": stored.content_type}
         if stored.disposition:
             headers["ContentDisposition"] = stored.disposition
+        headers |= self._encryption
         upload_id = self._client.ask(
             lambda s3: _field(
                 s3.create_multipart_upload(Bucket=self._bucket, Key=key, Metadata=metadata, **headers),
@@ -139,6 +140,15 @@ class Bucket:
         """Where the object is to be found by those who may read it."""
         base = self._settings.public_base_url or self.bucket_url
         return f"{base.rstrip('/')}/{quote(key, safe='/-_.~')}"
+
+    @property
+    def _encryption(self) -> dict[str, str]:
+        """How objects are encrypted at rest. Parts follow their upload, so that URLs sign nothing of it."""
+        wanted = {
+            "ServerSideEncryption": self._settings.s3_sse,
+            "SSEKMSKeyId": self._settings.s3_sse_kms_key_id,
+        }
+        return {name: value for name, value in wanted.items() if value}
 
     @property
     def _bucket(self) -> str:

@@ -142,6 +142,7 @@ INVALID = {
     "AWS_ENDPOINT_URL_STS": "http://[::1", "VERCEL_OIDC_TOKEN": ANY, "S3_REGION": "eu west 1",
     "S3_ENDPOINT_URL": "https://user:hush@host", "S3_PUBLIC_ENDPOINT_URL": "https://host/?hush",
     "S3_ADDRESSING_STYLE": "hush", "AWS_USE_DUALSTACK_ENDPOINT": "hush", "AWS_USE_FIPS_ENDPOINT": "hush",
+    "S3_SSE": "hush", "S3_SSE_KMS_KEY_ID": "hush",
     "MOC_BUCKET": "hush hush", "PUBLIC_BASE_URL": "hush",
     "STAGE": "a/hush", "PRESIGNED_URL_TTL_MINUTES": "hush", "MAX_BATCH_SIZE": "0",
     "MAX_PRESIGNED_URLS": "10001", "MAX_FILES_PER_SESSION": "-1", "MULTIPART_PART_SIZE_MB": "4",

@@ -53,6 +53,32 @@ def test_the_content_type_is_the_objects(s3, client, upload_id):
     assert client.head_object(Bucket=BUCKET, Key=KEY)["ContentType"] == "application/pdf"
 
 
+@pytest.mark.parametrize(
+    ("settings", "stored"),
+    [
+        ({}, (None, None)),
+        ({"S3_SSE": ""}, (None, None)),
+        ({"S3_SSE": "AES256"}, ("AES256", None)),
+        ({"S3_SSE": "aws:kms"}, ("aws:kms", None)),
+        ({"S3_SSE": "aws:kms", "S3_SSE_KMS_KEY_ID": "alias/uploads"}, ("aws:kms", "alias/uploads")),
+        ({"S3_SSE": "aws:kms:dsse", "S3_SSE_KMS_KEY_ID": "1-2"}, ("aws:kms:dsse", "1-2")),
+    ],
+)
+def test_the_encryption_that_each_upload_asks_for(client, settings, stored):
+    asked = []
+    s3 = Bucket(Settings.from_env(ENV | settings))
+    events = s3._client.s3().meta.events
+    events.register(
+        "before-send.s3.CreateMultipartUpload", lambda request, **_: asked.append(request.headers)
+    )
+    upload_id = s3.create_upload(KEY, "application/pdf")
+    names = ("x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id")
+    [headers] = asked
+    assert tuple(value and value.decode() for value in map(headers.get, names)) == stored
+    put(client, upload_id, 1, b"abc")
+    assert s3.complete_upload(KEY, upload_id, s3.list_parts(KEY, upload_id))
+
+
 def test_parts_are_listed_over_all_pages(s3, client, upload_id):
     """moto lists 1,000 parts a page, as AWS does."""
     for number in range(1, 1003):
