@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -13,18 +14,34 @@ from lib.runtime.config import SettingsError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
+# A name of its own: many tools call theirs `schema_migrations`.
 CREATE_TABLE = """
-CREATE TABLE IF NOT EXISTS schema_migrations (
+CREATE TABLE IF NOT EXISTS upload_session_migrations (
   name TEXT NOT NULL,
   sha256 TEXT NOT NULL,
   applied_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
-  CONSTRAINT schema_migrations_pkey PRIMARY KEY (name)
+  CONSTRAINT upload_session_migrations_pkey PRIMARY KEY (name)
 )
 """
 
+# Version 0.1 called the table so; older processes take the lock by that name, too.
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('schema_migrations', 0))"
+COLUMNS_OF_OLD_TABLE = """
+SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
+WHERE attrelid = to_regclass('schema_migrations') AND attnum > 0 AND NOT attisdropped
+"""
+IS_OURS = "SELECT EXISTS (SELECT 1 FROM schema_migrations WHERE name = '0001_upload_sessions.sql')"
+RENAME_TABLE = """
+ALTER TABLE schema_migrations RENAME CONSTRAINT schema_migrations_pkey TO upload_session_migrations_pkey;
+ALTER TABLE schema_migrations RENAME TO upload_session_migrations
+"""
+
+# A migration that waits for a table makes everybody else wait behind it.
+SET_LIMIT = "SET LOCAL lock_timeout = '10s'"
+
 
 class MigrationError(Exception):
-    """A migration that was applied is no longer what it was."""
+    """The database cannot be migrated; the text says why."""
 
 
 def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
@@ -36,15 +53,40 @@ def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
     """
     applied_now = []
     with psycopg.connect(conninfo(url), prepare_threshold=None, connect_timeout=10) as connection:
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('schema_migrations', 0))")
+        check_encoding(connection)
+        connection.execute(LOCK)
+        connection.execute(SET_LIMIT)
+        _rename_old_table(connection)
         connection.execute(CREATE_TABLE)
-        rows = connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall()
-        applied: dict[str, str] = dict(rows)
-        for name, sha256, sql in pending(applied, folder):
+        rows = connection.execute("SELECT name, sha256 FROM upload_session_migrations").fetchall()
+        for name, sha256, sql in pending(dict(rows), folder):
             connection.execute(sql)
-            connection.execute("INSERT INTO schema_migrations (name, sha256) VALUES (%s, %s)", (name, sha256))
+            connection.execute(
+                "INSERT INTO upload_session_migrations (name, sha256) VALUES (%s, %s)", (name, sha256)
+            )
             applied_now.append(name)
     return applied_now
+
+
+def check_encoding(connection: psycopg.Connection[Any]) -> None:
+    """Raise `MigrationError` for a database that is not UTF8: it cannot hold every name of a file."""
+    [encoding] = connection.execute("SELECT current_setting('server_encoding')").fetchone() or ("",)
+    if encoding != "UTF8":
+        raise MigrationError(
+            f"the database's encoding is {encoding}, and must be UTF8: "
+            "CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0"
+        )
+
+
+def _rename_old_table(connection: psycopg.Connection[Any]) -> None:
+    """Rename the table of version 0.1; another tool's table of that name stays as it is."""
+    [columns] = connection.execute(COLUMNS_OF_OLD_TABLE).fetchone() or (None,)
+    if columns != ["name", "sha256", "applied_at"]:
+        return
+    [ours] = connection.execute(IS_OURS).fetchone() or (False,)
+    [renamed] = connection.execute("SELECT to_regclass('upload_session_migrations')").fetchone() or (None,)
+    if ours and renamed is None:
+        connection.execute(RENAME_TABLE)
 
 
 def pending(applied: Mapping[str, str], folder: Path = MIGRATIONS) -> Iterator[tuple[str, str, bytes]]:
@@ -71,7 +113,8 @@ def main() -> int:
         )
         return 1
     try:
-        applied = migrate(conninfo(url, variable))
+        certificates = os.environ.get("DATABASE_SSL_ROOT_CERT")
+        applied = migrate(conninfo(url, variable, certificates))
     except (MigrationError, SettingsError, psycopg.Error) as error:
         print(f"Not migrated: {error}", file=sys.stderr)
         return 1

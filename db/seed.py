@@ -29,7 +29,8 @@ def main() -> int:
         print("Set DATABASE_URL.", file=sys.stderr)
         return 1
     try:
-        print(f"Loaded {', '.join(seed(url, sys.argv[1:]))}.")
+        database = conninfo(url, root_certificates=os.environ.get("DATABASE_SSL_ROOT_CERT"))
+        print(f"Loaded {', '.join(seed(database, sys.argv[1:]))}.")
     except KeyError as error:
         print(f"There is no seed {error}: choose from {', '.join(SEEDS)}.", file=sys.stderr)
         return 1

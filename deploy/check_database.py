@@ -1,37 +1,60 @@
-"""The database: reachable, by TLS, migrated."""
+"""The database: reachable, by TLS, in UTF8, migrated, closed to others."""
 
 import time
 from collections.abc import Iterator
 
 import psycopg
 
-from db.migrate import MigrationError, pending
+from db.migrate import MigrationError, check_encoding, pending
+from deploy.check_access import check_access
 from deploy.deployment import Deployment
-from deploy.report import Finding, ok, wrong
+from deploy.report import Finding, ok, warning, wrong
 from lib.postgres.conninfo import conninfo, ignored_parameters
 
 MIGRATE = (
     "DATABASE_URL_DIRECT='postgresql://…' make migrate   # the direct URL, where DATABASE_URL is a pooler's"
 )
 
+FIXES = {
+    "certificate verify failed": "Set DATABASE_SSL_ROOT_CERT to the certificates of the host's own authority "
+    "(Amazon RDS, Supabase: docs/deploy.md, TLS).",
+    "does not match host name": "Use the host name that the dashboard shows, not an address or an alias.",
+    "root certificate file": "Set DATABASE_SSL_ROOT_CERT, and take sslrootcert out of the URL.",
+    "does not support SSL": "The host must offer TLS: is this its public address?",
+    "unsupported startup parameter": "Take 'options=…' out of it, or use the direct URL.",
+    "password authentication failed": "Copy it again; percent-encode characters such as @ / : # % in the "
+    "password.",
+}
+
 
 def check_database(deployment: Deployment) -> Iterator[Finding]:
     """Connect as the API does, and look at what is there."""
-    url = deployment.settings.database_url.get_secret_value()
     try:
-        with psycopg.connect(
-            conninfo(url), prepare_threshold=None, autocommit=True, connect_timeout=10
-        ) as connection:
-            yield _reached(connection, url)
+        with _connected(deployment) as connection:
+            yield _reached(connection, deployment.settings.database_url.get_secret_value())
             yield _check_tls(connection)
+            yield _check_encoding(connection)
             yield _check_migrations(connection)
+            yield from check_access(connection)
     except psycopg.OperationalError as error:
-        yield wrong(
-            "database",
-            f"DATABASE_URL does not connect: {_first_line(error)}",
-            "Copy it anew from the host's dashboard, the pooled one; 'sslmode=require' belongs to it.\n"
-            "'unsupported startup parameter': take 'options=…' out of it, or use the direct URL.",
-        )
+        text = _first_line(error)
+        yield wrong("database", f"DATABASE_URL does not connect: {text}", _fix(text))
+
+
+def _connected(deployment: Deployment) -> psycopg.Connection[tuple[object, ...]]:
+    settings = deployment.settings
+    url = conninfo(
+        settings.database_url.get_secret_value(), root_certificates=settings.database_ssl_root_cert
+    )
+    return psycopg.connect(url, prepare_threshold=None, autocommit=True, connect_timeout=10)
+
+
+def _fix(error: str) -> str:
+    """What to do about libpq's words; never that less should be verified."""
+    for words, fix in FIXES.items():
+        if words in error:
+            return fix
+    return "Copy it again from the host's dashboard, the pooled one, with all of its parameters."
 
 
 def _reached(connection: psycopg.Connection[tuple[object, ...]], url: str) -> Finding:
@@ -46,25 +69,48 @@ def _reached(connection: psycopg.Connection[tuple[object, ...]], url: str) -> Fi
 
 def _check_tls(connection: psycopg.Connection[tuple[object, ...]]) -> Finding:
     if connection.pgconn.ssl_in_use:
-        return ok("database TLS", "the connection is encrypted")
+        return _check_certificate(connection)
     if connection.info.host in ("localhost", "127.0.0.1", "::1") or connection.info.host.startswith("/"):
         return ok("database TLS", "none, and none is needed: the database is on this machine")
     return wrong(
         "database TLS",
         "password and data cross the network in the clear",
-        "Add ?sslmode=require to DATABASE_URL.",
+        "Add sslmode=verify-full to DATABASE_URL (docs/deploy.md, TLS).",
     )
+
+
+def _check_certificate(connection: psycopg.Connection[tuple[object, ...]]) -> Finding:
+    parameters = connection.info.get_parameters()
+    if parameters.get("sslmode") == "verify-full":
+        return ok("database TLS", "the connection is encrypted, and the server's certificate verified")
+    if parameters.get("channel_binding") == "require":
+        return ok("database TLS", "the connection is encrypted, and bound to the password")
+    return warning(
+        "database TLS",
+        "the connection is encrypted, and nothing verifies whose server it is",
+        "Set sslmode=verify-full in DATABASE_URL (docs/deploy.md, TLS).",
+    )
+
+
+def _check_encoding(connection: psycopg.Connection[tuple[object, ...]]) -> Finding:
+    try:
+        check_encoding(connection)
+    except MigrationError as error:
+        return wrong("encoding", str(error), "Create a new database, migrate it, and change DATABASE_URL.")
+    return ok("encoding", "UTF8")
 
 
 def _check_migrations(connection: psycopg.Connection[tuple[object, ...]]) -> Finding:
     try:
-        rows = connection.execute("SELECT name, sha256 FROM schema_migrations").fetchall()
+        rows = connection.execute("SELECT name, sha256 FROM upload_session_migrations").fetchall()
         missing = [name for name, _, _ in pending({str(name): str(sha256) for name, sha256 in rows})]
     except psycopg.errors.UndefinedTable:
-        return wrong("migrations", "the database was never migrated", MIGRATE)
+        return wrong("migrations", "never migrated, or by a version before 0.2", MIGRATE)
     except psycopg.errors.InsufficientPrivilege:
         return wrong(
-            "migrations", "this user may not read the tables", "Migrate with the user of DATABASE_URL."
+            "migrations",
+            "this user may not read upload_session_migrations",
+            "Migrate with the user of DATABASE_URL, or see docs/deploy.md (A role of the API's own).",
         )
     except MigrationError as error:
         return wrong("migrations", str(error), "Restore the file as it was: git log -p db/migrations")
@@ -75,11 +121,10 @@ def _check_migrations(connection: psycopg.Connection[tuple[object, ...]]) -> Fin
 
 def clock_difference(deployment: Deployment) -> float:
     """How many seconds the database's clock is ahead of this machine's; raises `psycopg.Error`."""
-    url = conninfo(deployment.settings.database_url.get_secret_value())
-    with psycopg.connect(url, prepare_threshold=None, autocommit=True, connect_timeout=10) as connection:
+    with _connected(deployment) as connection:
         before = time.time()
         row = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
-        return float(row[0]) - (before + time.time()) / 2 if row else 0.0
+        return float(str(row[0])) - (before + time.time()) / 2 if row else 0.0
 
 
 def _first_line(error: Exception) -> str:

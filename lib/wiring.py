@@ -63,9 +63,10 @@ def build(
     """
     settings = Settings.from_env(env)
     log.logger.setLevel(settings.log_level)
-    database = Database(
-        conninfo(settings.database_url.get_secret_value()), max_size=settings.database_pool_size
+    url = conninfo(
+        settings.database_url.get_secret_value(), root_certificates=settings.database_ssl_root_cert
     )
+    database = Database(url, max_size=settings.database_pool_size)
     session_store = wrap(SessionStore(database, settings.stage))
     registration_store = wrap(RegistrationStore(database, settings.stage))
     file_store = wrap(FileStore(database, settings.stage))

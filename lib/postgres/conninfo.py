@@ -1,41 +1,112 @@
-"""The database's URL as a dashboard shows it, made into one that libpq takes."""
+"""The database's URL as a dashboard shows it, made into what libpq takes."""
 
 import re
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo
 
+from lib.postgres.certificates import certificate_options
 from lib.runtime.config import SettingsError
 
 # As libpq reads it: what comes before the first `@` is user and password, which may hold a `?`.
-URL = re.compile(r"(?P<scheme>postgres(?:ql)?)(?:\+\w+)?://(?P<rest>(?:[^@/]*@)?[^?]*)(?:\?(?P<query>.*))?")
+URL = re.compile(
+    r"(?P<scheme>postgres(?:ql)?)(?:\+\w+)?://"
+    r"(?P<rest>(?:[^@/]*@)?(?P<hosts>[^/?]*)[^?]*)(?:\?(?P<query>.*))?",
+    re.DOTALL,
+)
+HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.%-]*)(:[0-9]*)?")
+
+# Written for other drivers, which libpq would refuse. Only these are ever named: in a malformed URL, what
+# looks like a name may be a piece of the password.
+OTHER_DRIVERS = frozenset(
+    {
+        "connection_limit", "pgbouncer", "pool_timeout", "prepared_statements", "prepareThreshold", "schema",
+        "socket_timeout", "sslaccept", "statement_cache_size", "supa", "uselibpqcompat", "workaround",
+    }
+)  # fmt: skip
+
+# libpq finds these invalid only when it connects, which would look as if the database were down.
+WORDS = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "channel_binding": ("disable", "prefer", "require"),
+    "gssencmode": ("disable", "prefer", "require"),
+    "sslnegotiation": ("postgres", "direct"),
+    "load_balance_hosts": ("disable", "random"),
+    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+    "ssl_min_protocol_version": ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"),
+    "ssl_max_protocol_version": ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"),
+}
+NUMBERS = (
+    "connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
+    "tcp_user_timeout",
+)  # fmt: skip
 
 
-def conninfo(url: str, variable: str = "DATABASE_URL") -> str:
-    """The URL without the parameters that are meant for other drivers, which libpq would refuse.
+def conninfo(url: str, variable: str = "DATABASE_URL", root_certificates: str | None = None) -> str:
+    """What libpq takes, with UTF8 asked for and the certificates to trust, if the URL wants them verified.
 
-    Raises `SettingsError`, which names the variable and never shows its value.
+    Parameters for other drivers are left out. `root_certificates` is `DATABASE_SSL_ROOT_CERT`: PEM text.
+    Raises `SettingsError`, which names the variable and never shows a part of its value.
     """
     cleaned = url.strip()
     if match := URL.fullmatch(cleaned):
-        query = "&".join(one for one in _parameters(match) if _name(one) in _known())
-        cleaned = f"{match['scheme']}://{match['rest']}{'?' if query else ''}{query}"
+        if not _is_unambiguous(cleaned, match):
+            raise _malformed(variable)
+        kept = [one for one in _parameters(match) if _name(one) in _known()]
+        if any(_name(one) == "ssl" and one.lower() != "ssl=true" for one in kept):
+            raise SettingsError(f"{variable}: ssl must be true; sslmode says more (require, verify-full)")
+        cleaned = f"{match['scheme']}://{match['rest']}{'?' if kept else ''}{'&'.join(kept)}"
     try:
-        conninfo_to_dict(cleaned)
+        parameters = {name: str(value) for name, value in conninfo_to_dict(cleaned).items()}
     except psycopg.Error:  # its text quotes the URL
-        raise SettingsError(
-            f"{variable}: is no PostgreSQL URL (postgresql://user:password@host/database); "
-            "characters such as @ / : # % in a password must be percent-encoded"
-        ) from None
-    return cleaned
+        raise _malformed(variable) from None
+    _check(parameters, variable)
+    options = certificate_options(parameters, variable, root_certificates)
+    return make_conninfo(cleaned, client_encoding="UTF8", **options)
 
 
 def ignored_parameters(url: str) -> list[str]:
-    """The names of the parameters that are left out."""
+    """The names of the parameters that are left out; those that nobody is known to use have no name here."""
     match = URL.fullmatch(url.strip())
-    return [_name(one) for one in _parameters(match) if _name(one) not in _known()] if match else []
+    names = [_name(one) for one in _parameters(match) if _name(one) not in _known()] if match else []
+    return [name if name in OTHER_DRIVERS else "one that is unknown" for name in names]
+
+
+def _is_unambiguous(url: str, match: re.Match[str]) -> bool:
+    """Whether no raw character of a password can have been read as the end of it.
+
+    The rest of the password would be taken for a host, a port or a database, which errors tell.
+    """
+    after_authority = url.partition("://")[2].partition("/")[2]
+    return (
+        url.count("@") <= 1
+        and "@" not in after_authority
+        and all(HOST.fullmatch(host) for host in match["hosts"].split(","))
+        and all(re.fullmatch(r"[\w.-]+", _name(one)) for one in _parameters(match))
+    )
+
+
+def _check(parameters: Mapping[str, str], variable: str) -> None:
+    """Raise `SettingsError` for a value that libpq would refuse, by the parameter's name."""
+    ports = [port for port in parameters.get("port", "").split(",") if port]
+    if not all(re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535 for port in ports):
+        raise SettingsError(f"{variable}: port must be 1 to 65535")
+    for name, words in WORDS.items():
+        if parameters.get(name) not in (None, "", *words):
+            raise SettingsError(f"{variable}: {name} must be one of {', '.join(words)}")
+    for name in NUMBERS:
+        if not re.fullmatch("-?[0-9]{0,9}", parameters.get(name, "")):
+            raise SettingsError(f"{variable}: {name} must be a number")
+
+
+def _malformed(variable: str) -> SettingsError:
+    return SettingsError(
+        f"{variable}: is no PostgreSQL URL (postgresql://user:password@host/database); "
+        "percent-encode characters such as @ / : # % in a password"
+    )
 
 
 def _parameters(match: re.Match[str]) -> list[str]:

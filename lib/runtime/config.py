@@ -21,6 +21,7 @@ from lib.runtime.urls import check_endpoint, check_url, endpoint_problem
 MIB = 1024 * 1024
 DEFAULT_PORT = re.compile(r"^(http://[^/]+(?=:80$)|https://[^/]+(?=:443$)):\d+$")
 CATEGORY_SIZE = re.compile("MAX_[A-Z0-9_]+_MB")
+
 # A variable that is set but empty (`FOO= make run`, a blank field in a dashboard) counts as not set.
 Optional = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
@@ -47,6 +48,7 @@ class Settings(BaseModel):
 
     database_url: SecretStr = Field(min_length=1)
     database_pool_size: int = Field(default=10, ge=1, le=100)  # connections of one instance, at most
+    database_ssl_root_cert: Optional = None  # PEM text
 
     aws_access_key_id: Optional = None
     aws_secret_access_key: OptionalSecret = None

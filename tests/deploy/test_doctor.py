@@ -170,11 +170,13 @@ def test_a_database_that_was_never_migrated(healthy, db):
         migrate(url)
         assert wrong(healthy | {"DATABASE_URL": url}) == {}
         with psycopg.connect(url) as connection:
-            connection.execute("DELETE FROM schema_migrations")
+            connection.execute("DELETE FROM upload_session_migrations")
         text = wrong(healthy | {"DATABASE_URL": url})["migrations"]
         assert text.startswith("not applied: 0001_upload_sessions.sql")
         with psycopg.connect(url) as connection:
-            connection.execute("INSERT INTO schema_migrations VALUES ('0001_upload_sessions.sql', 'other')")
+            connection.execute(
+                "INSERT INTO upload_session_migrations VALUES ('0001_upload_sessions.sql', 'other')"
+            )
         assert "was changed after it was applied" in wrong(healthy | {"DATABASE_URL": url})["migrations"]
     finally:
         db.execute("DROP DATABASE unmigrated WITH (FORCE)")
@@ -194,7 +196,7 @@ def test_what_is_ignored_in_the_url_is_told(healthy):
 
 def test_a_database_elsewhere_wants_tls(healthy):
     elsewhere = healthy["DATABASE_URL"].replace("127.0.0.1", "127.1")  # the same, but not by its name
-    assert "sslmode=require" in wrong(healthy | {"DATABASE_URL": elsewhere})["database TLS"]
+    assert "sslmode=verify-full" in wrong(healthy | {"DATABASE_URL": elsewhere})["database TLS"]
 
 
 # --- Credentials

@@ -1,7 +1,19 @@
 """The URL of a database: what is meant for other drivers goes, and a malformed one is named, not shown."""
 
-import pytest
+import re
+import ssl
+import stat
+from pathlib import Path
 
+import certifi
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
+
+from db.migrate import main as migrate_main
+from db.seed import main as seed_main
+from deploy import doctor
 from lib import wiring
 from lib.postgres.conninfo import conninfo, ignored_parameters
 from lib.runtime.config import SettingsError
@@ -19,25 +31,31 @@ HOST = "postgresql://u:p%40ss@ep-x-pooler.eu-central-1.aws.neon.tech"
          ["pgbouncer", "connection_limit"]),
         (f"{HOST}/db?schema=public&sslmode=require&supa=base-pooler.x", f"{HOST}/db?sslmode=require",
          ["schema", "supa"]),
-        (f"{HOST}/db?options=project%3Dx&sslmode=verify-full",
-         f"{HOST}/db?options=project%3Dx&sslmode=verify-full", []),
+        (f"{HOST}/db?password=a&b=c", f"{HOST}/db?password=a", ["one that is unknown"]),
+        (f"{HOST}/db?options=project%3Dx&sslmode=require",
+         f"{HOST}/db?options=project%3Dx&sslmode=require", []),
         (" postgres://u:p@h/d?\n", "postgres://u:p@h/d", []),
         ("postgresql+psycopg://u:p@h/d?sslmode=require", "postgresql://u:p@h/d?sslmode=require", []),
-        ("postgresql://u:what?x=1@h/d?x=1", "postgresql://u:what?x=1@h/d", ["x"]),
+        ("postgresql://u:what?x=1@h/d?x=1", "postgresql://u:what?x=1@h/d", ["one that is unknown"]),
         ("postgresql://u:p@[::1]:5432,h:5433/d?target_session_attrs=read-write&a",
-         "postgresql://u:p@[::1]:5432,h:5433/d?target_session_attrs=read-write", ["a"]),
+         "postgresql://u:p@[::1]:5432,h:5433/d?target_session_attrs=read-write", ["one that is unknown"]),
         ("host=h dbname=d user=u", "host=h dbname=d user=u", []),
+        ("postgresql://%2Fvar%2Frun/d?client_encoding=latin1", "postgresql://%2Fvar%2Frun/d", []),
+        ("postgresql://h_1.internal/d?ssl=true", "postgresql://h_1.internal/d?sslmode=require", []),
     ],
 )  # fmt: skip
 def test_what_is_meant_for_other_drivers_goes(pasted, taken, ignored):
-    assert conninfo(pasted) == taken
+    assert conninfo_to_dict(conninfo(pasted)) == conninfo_to_dict(taken) | {"client_encoding": "UTF8"}
     assert ignored_parameters(pasted) == ignored
 
 
 @pytest.mark.parametrize(
     "malformed",
     ["secret", "mysql://u:secret@h/d", "postgresql://u:secret@[::1/d", "postgresql://u:se%zzcret@h/d",
-     '"postgresql://u:secret@h/d"', "postgresql://u:secret@h/d?sslmode=%"],
+     '"postgresql://u:secret@h/d"', "postgresql://u:secret@h/d?sslmode=%",
+     "postgresql://u:x@secret@h/d", "postgresql://u:secret/x@h/d", "postgresql://u:5432/secret@h/d",
+     "postgresql://u:5432/secret?x=secret@h/d", "postgresql://u:x@h/secret?secret@h/d",
+     "postgresql://u:x@secret#y/z@h/d", "postgresql://me@secret:p@h/d", "postgresql://h/d?password=x@secret"],
 )  # fmt: skip
 def test_a_malformed_url_is_named_and_not_shown(malformed):
     for variable in ("DATABASE_URL", "DATABASE_URL_DIRECT"):
@@ -47,3 +65,113 @@ def test_a_malformed_url_is_named_and_not_shown(malformed):
         assert "secret" not in str(caught.value)
     with pytest.raises(SettingsError, match="DATABASE_URL: is no PostgreSQL URL"):
         wiring.build(GOOD | {"DATABASE_URL": malformed})
+
+
+@given(st.text(alphabet="@/:#?%&=[],+ aZ4", min_size=1, max_size=12))
+@example("12/b@c")
+@example("a@b/c?d=")
+@example("a?b=c&d")
+@example("4/a?b=a")
+def test_no_raw_character_lets_a_piece_of_a_password_be_taken_for_anything_else(password):
+    """Else it would be in the errors of libpq, which tell host, port and database."""
+    try:
+        taken = conninfo(f"postgresql://u:{password}@host:6543/db?sslmode=require")
+    except SettingsError as error:
+        told = str(error)
+    else:
+        told = "percent-encode"
+        parameters = conninfo_to_dict(taken)
+        assert (parameters.pop("password", None) is not None) or not password.strip(":")
+        assert parameters == {"user": "u", "host": "host", "port": "6543", "dbname": "db",
+                              "sslmode": "require", "client_encoding": "UTF8"}  # fmt: skip
+    assert "percent-encode" in told
+
+
+@pytest.mark.parametrize(
+    "password", ["pq@hush", "pq/hush", "1@2/hush", "12/hush@", "pq?hush@x=hush", "pq#@hush", "1/2?hush=pq"]
+)
+def test_no_command_prints_a_piece_of_a_password(env, capfd, monkeypatch, password):
+    url = f"postgresql://someone:{password}@127.0.0.1:1/none"
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("DATABASE_URL_DIRECT", url)
+    monkeypatch.setattr("sys.argv", ["seed"])
+    assert (migrate_main(), seed_main()) == (1, 1)
+    findings = [one for one in doctor.examine(env | {"DATABASE_URL": url}) if one.check == "database"]
+    assert "percent-encode" in findings[0].text
+    printed = "".join(capfd.readouterr()) + repr(findings)
+    assert printed.count("percent-encode") == 3
+    assert "hush" not in printed
+    assert "pq" not in printed
+
+
+@pytest.mark.parametrize(
+    ("parameters", "named"),
+    [("ssl=false", "ssl"), ("ssl=require", "ssl"), ("ssl=no-verify", "ssl"), ("sslmode=bogus", "sslmode"),
+     ("sslmode=no-verify", "sslmode"), ("channel_binding=yes", "channel_binding"), ("port=99999", "port"),
+     ("port=0", "port"), ("target_session_attrs=rw", "target_session_attrs"),
+     ("connect_timeout=soon", "connect_timeout"), ("sslrootcert=system&sslmode=require", "sslmode"),
+     ("gssencmode=on", "gssencmode"), ("sslnegotiation=tls", "sslnegotiation")],
+)  # fmt: skip
+def test_an_invalid_parameter_is_a_settings_error_that_names_it(parameters, named):
+    with pytest.raises(SettingsError, match=rf"^DATABASE_URL: {named} must be ") as caught:
+        wiring.build(GOOD | {"DATABASE_URL": f"postgresql://u:secret@h/d?{parameters}"})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("port", ["99999", "0", "123456"])
+def test_an_invalid_port_is_a_settings_error(port):
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL: port must be 1 to 65535$"):
+        conninfo(f"postgresql://u:secret@h:{port}/d")
+
+
+# --- Certificates
+
+
+def trusted(parameters, root_certificates=None):
+    found = conninfo_to_dict(
+        conninfo(f"postgresql://u:p@h/d?{parameters}", root_certificates=root_certificates)
+    )
+    return found.get("sslmode"), found.get("sslrootcert")
+
+
+@pytest.fixture
+def no_list_of_its_own(monkeypatch, tmp_path):
+    """As in a deployed function: libpq finds nothing in the home, or in the environment."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("PGSSLROOTCERT", raising=False)
+
+
+def test_public_authorities_come_from_a_bundled_list(no_list_of_its_own):
+    bundled = certifi.where()
+    assert trusted("sslmode=verify-full") == ("verify-full", bundled)
+    assert trusted("sslmode=verify-ca") == ("verify-ca", bundled)
+    assert trusted("sslmode=verify-full&sslrootcert=system") == ("verify-full", bundled)
+    assert trusted("sslrootcert=system") == ("verify-full", bundled)
+    assert trusted("sslmode=verify-full&sslrootcert=/mine.pem") == ("verify-full", "/mine.pem")
+    assert trusted("sslmode=require") == ("require", None)
+    assert trusted("") == (None, None)
+
+
+def test_a_list_of_the_developers_own_stays(monkeypatch, tmp_path, no_list_of_its_own):
+    (tmp_path / ".postgresql").mkdir()
+    (tmp_path / ".postgresql" / "root.crt").touch()
+    assert trusted("sslmode=verify-full") == ("verify-full", None)
+
+
+def test_certificates_as_text_are_in_a_private_file_and_verified_with_the_hosts_name():
+    text = re.search("-----BEGIN.*?-----END CERTIFICATE-----", Path(certifi.where()).read_text(), re.S)[0]
+    mode, path = trusted("sslmode=require", text)
+    assert mode == "verify-full"
+    assert ssl.create_default_context(cafile=path).get_ca_certs()
+    assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
+    assert trusted("", text) == ("verify-full", path)  # one file an instance
+    assert trusted("sslmode=verify-ca&sslrootcert=/other", text) == ("verify-ca", path)
+    assert trusted("", text.replace("\n", "\\n"))[0] == "verify-full"
+    with pytest.raises(SettingsError, match="DATABASE_URL: sslmode must be verify-full"):
+        trusted("sslmode=disable", text)
+
+
+@pytest.mark.parametrize("text", ["nonsense", "/etc/ca.pem", "-----BEGIN CERTIFICATE-----\nhush\n", "é"])
+def test_certificates_that_are_none_are_a_settings_error(text):
+    with pytest.raises(SettingsError, match=r"^DATABASE_SSL_ROOT_CERT: must be certificates in PEM form$"):
+        wiring.build(GOOD | {"DATABASE_SSL_ROOT_CERT": text})

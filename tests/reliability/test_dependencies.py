@@ -267,7 +267,14 @@ def test_a_deadlock_is_run_again(env):
 
 
 @pytest.mark.parametrize(
-    "url", ["postgres:/user:the-secret@host/db", "nonsense", "postgresql://u:the-secret%zz@h/d"]
+    "url",
+    [
+        "postgres:/user:the-secret@host/db",
+        "nonsense",
+        "postgresql://u:the-secret%zz@h/d",
+        "postgresql://u:x@the-secret@h/d",
+        "postgresql://u:12/the-secret@h/d",
+    ],
 )
 def test_a_senseless_database_url_is_named_and_not_shown(in_process, lines, capfd, env, url):
     api = in_process()

@@ -40,6 +40,9 @@ def test_the_region_is_the_buckets_own_before_the_functions():
      ("S3_ENDPOINT_URL", "localhost:9000"), ("AUTH_BYPASS", "perhaps"), ("LOG_LEVEL", "LOUD"),
      ("AUTH_JWT_SECRET", "short"), ("AUTH_JWKS_URL", "https://both/are/set"), ("S3_REGION", "eu west 1"),
      ("MOC_BUCKET", "My Bucket!"), ("MOC_BUCKET", "ab"), ("S3_ENDPOINT_URL", "http://"),
+     ("S3_ENDPOINT_URL", "https://key:secret@s3.example.com"), ("S3_ENDPOINT_URL", "https://key:secret/x@s3"),
+     ("S3_ENDPOINT_URL", "https://secret@s3.example.com/x"), ("PUBLIC_BASE_URL", "https://u:secret@cdn"),
+     ("AUTH_JWKS_URL", "https://u:secret@issuer/jwks"), ("AWS_ENDPOINT_URL_STS", "http://u:secret@sts"),
      ("AWS_ACCESS_KEY_ID", "alone"), ("AWS_SECRET_ACCESS_KEY", "alone"),
      ("S3_ACCESS_KEY_ID", "alone"), ("S3_SECRET_ACCESS_KEY", "alone"), ("S3_SESSION_TOKEN", "alone")],
 )  # fmt: skip
@@ -136,7 +139,8 @@ def test_addresses_that_are_good(url):
 # A value for each variable that cannot be; ANY: there is no such value.
 ANY = None
 INVALID = {
-    "DATABASE_URL": "mysql://user:hush@host/db", "DATABASE_POOL_SIZE": "none", "AWS_ACCESS_KEY_ID": ANY,
+    "DATABASE_URL": "mysql://user:hush@host/db", "DATABASE_POOL_SIZE": "none",
+    "DATABASE_SSL_ROOT_CERT": "hush", "AWS_ACCESS_KEY_ID": ANY,
     "AWS_SECRET_ACCESS_KEY": ANY, "AWS_SESSION_TOKEN": ANY, "S3_ACCESS_KEY_ID": "alone",
     "S3_SECRET_ACCESS_KEY": "hush", "S3_SESSION_TOKEN": "hush", "AWS_ROLE_ARN": "arn:aws:iam::1:hush",
     "AWS_ENDPOINT_URL_STS": "http://[::1", "VERCEL_OIDC_TOKEN": ANY, "S3_REGION": "eu west 1",

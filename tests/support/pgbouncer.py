@@ -102,15 +102,21 @@ class HostedDatabase:
         self.pooler.start(command, env, cwd="/", user=self._user)
         self.pooler.wait_until(lambda: psycopg.connect(self.url, connect_timeout=2).close())
 
-    def _make_certificate(self):
-        key, certificate = self.folder / "server.key", self.folder / "server.crt"
+    @staticmethod
+    def make_certificate(folder):
+        """A key and a certificate that is its own authority, for this machine; answers the latter's path."""
+        key, certificate = folder / "server.key", folder / "server.crt"
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
              "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
              "-keyout", key, "-out", certificate],
             check=True, capture_output=True,
         )  # fmt: skip
-        for path in (key, certificate):
+        return certificate
+
+    def _make_certificate(self):
+        certificate = self.make_certificate(self.folder)
+        for path in (certificate, certificate.with_suffix(".key")):
             path.chmod(0o600)
             self._give_away(path)
 

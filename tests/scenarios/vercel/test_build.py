@@ -115,6 +115,7 @@ def test_what_no_function_uses_is_left_out_and_the_rest_is_there(bundles, name):
     packages = {Path(file).parts[1] for file in bundles[name] if file.startswith("_vendor/")}
     assert "pip" not in packages
     assert packages >= {"botocore", "psycopg", "psycopg_binary", "pydantic", "jwt", "cryptography"}
+    assert "_vendor/certifi/cacert.pem" in bundles[name]  # for sslmode=verify-full
 
 
 def test_static_files_are_those_of_public_and_no_others(output):
