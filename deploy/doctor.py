@@ -17,6 +17,7 @@ from deploy.check_upload import check_clocks, check_upload
 from deploy.deployment import Deployment
 from deploy.report import Finding, lines, ok, warning, wrong
 from lib.domain.errors import ApiError
+from lib.domain.policy import setting_names
 from lib.runtime import log
 from lib.runtime.config import Settings, SettingsError
 
@@ -43,7 +44,7 @@ NEEDED: dict[Check, set[str]] = {
 def examine(env: Mapping[str, str]) -> Iterator[Finding]:
     """Check what an environment says; what cannot be checked for want of something else is left out."""
     try:
-        settings = Settings.from_env(env)
+        settings = Settings.from_env(env, setting_names())
     except SettingsError as error:
         for problem in str(error).split("; "):
             yield wrong("settings", problem, SETTINGS_MEND)

@@ -7,7 +7,6 @@ API_URL says where the API is (else what `make run` wrote, else http://localhost
 
 import hashlib
 import json
-import mimetypes
 import os
 import sys
 import time
@@ -68,7 +67,6 @@ def upload(api: Api, file: Path, note: Path) -> Json:
         "fileId": session["fileId"],  # ours, so that a lost answer can be asked for again
         "name": file.name,
         "size": size,
-        "type": mimetypes.guess_type(file.name)[0] or "application/octet-stream",
         "partCount": min(10_000, -(-size // part_size)),
     }
     here = f"/{session['sessionId']}/files"

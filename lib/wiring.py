@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from lib.domain.policy import Policy
+from lib.domain.policy import Policy, setting_names
 from lib.http.tokens import Authenticator
 from lib.postgres.conninfo import conninfo
 from lib.postgres.database import Database
@@ -61,7 +61,7 @@ def build(
     `wrap` is given the bucket and each store, and answers what is used in its place: tests break them so.
     `on_ready` is called when the S3 client has been made, the last and largest thing that stays.
     """
-    settings = Settings.from_env(env)
+    settings = Settings.from_env(env, setting_names())
     log.logger.setLevel(settings.log_level)
     url = conninfo(
         settings.database_url.get_secret_value(), root_certificates=settings.database_ssl_root_cert

@@ -54,7 +54,7 @@ def malformed_fields(value: Any) -> list[str]:
     """The fields of an item that hold strings which cannot be stored."""
     members = value.items() if isinstance(value, dict) else [("(body)", value)]
     return [
-        "(a field's name)" if _is_malformed(name) else str(name)
+        "(a field's name)" if _is_malformed(name) else str(name)[:64]
         for name, member in members
         if _is_malformed(name) or _is_malformed(member)
     ]

@@ -10,11 +10,15 @@ _ESSENCE = re.compile(f"{_WORD}/{_WORD}")
 _PARAMETER = re.compile(f"[\t ]*;[\t ]*(?:({_WORD})=({_WORD}|{_QUOTED}))?")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
+UNKNOWN = "application/octet-stream"  # says nothing
 # Other names of a type, as browsers, systems and old programs send them. Sources: [1] the RFC that
 # registers the type; [2] https://mime-type.com, one page a name; [3] what
 # Windows keeps below HKEY_CLASSES_ROOT, which browsers read (https://stackoverflow.com/q/1201945).
 ALIASES = {
-    "binary/octet-stream": "application/octet-stream",  # what S3 gives to objects without a type
+    "binary/octet-stream": UNKNOWN,  # what S3 gives to objects without a type
+    "unknown/unknown": UNKNOWN,  # these three by https://mimesniff.spec.whatwg.org/#mime-type-sniffing-algorithm
+    "application/unknown": UNKNOWN,
+    "*/*": UNKNOWN,
     "image/jpg": "image/jpeg",  # [2]
     "image/pjpeg": "image/jpeg",  # [3], Internet Explorer's progressive JPEG
     "image/x-png": "image/png",  # [3], likewise
@@ -51,7 +55,6 @@ SAFE_INLINE = frozenset(
 )
 # Not UTF-7 nor ISO-2022-JP, in which harmless bytes become tags; UTF-16 files say so by their BOM.
 CHARSETS = frozenset({"utf-8", "us-ascii", "iso-8859-1", "windows-1252"})
-UNKNOWN = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Table:
 
 
 IMAGES = {
-    "image/jpeg": ("jpg", "jpeg"),
+    "image/jpeg": ("jpg", "jpeg", "jpe", "jfif", "pjpeg"),
     "image/png": ("png",),
     "image/webp": ("webp",),
     "image/gif": ("gif",),
@@ -135,6 +135,11 @@ class Policy:
 def category_names() -> list[str]:
     """The categories, in the order of the table."""
     return [category.name for category in TABLE.categories]
+
+
+def setting_names() -> set[str]:
+    """The variables of the environment that limit the sizes of files."""
+    return {category.setting for category in TABLE.categories}
 
 
 def category_of(mime_type: str) -> str | None:

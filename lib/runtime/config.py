@@ -1,7 +1,7 @@
 """The settings, read from the environment and checked once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import (
@@ -20,7 +20,6 @@ from lib.runtime.urls import check_endpoint, check_url, endpoint_problem
 
 MIB = 1024 * 1024
 DEFAULT_PORT = re.compile(r"^(http://[^/]+(?=:80$)|https://[^/]+(?=:443$)):\d+$")
-CATEGORY_SIZE = re.compile("MAX_[A-Z0-9_]+_MB")
 
 # A variable that is set but empty (`FOO= make run`, a blank field in a dashboard) counts as not set.
 Optional = Annotated[str | None, BeforeValidator(lambda value: value or None)]
@@ -80,7 +79,7 @@ class Settings(BaseModel):
     multipart_part_size_mb: int = Field(default=5, ge=5, le=100)
     session_ttl_minutes: int = Field(default=1440, ge=1, le=365 * 24 * 60)
     max_sessions_per_day: int = Field(default=100, ge=1, le=1_000_000)
-    # MiB by the name of the variable, MAX_…_MB: which of them there are, the table of categories says
+    # MiB by the name of the variable, MAX_…_MB; which of them there are is said by the table of categories
     max_category_mb: dict[str, Annotated[int, Field(ge=1, le=48 * MIB)]] = {}
 
     auth_jwks_url: Url = None
@@ -101,8 +100,8 @@ class Settings(BaseModel):
     vercel_project_id: Optional = None
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> Self:
-        """Read the settings from an environment.
+    def from_env(cls, env: Mapping[str, str], sizes: Collection[str] = ()) -> Self:
+        """Read the settings from an environment; `sizes` are the variables that limit the categories' files.
 
         Raises `SettingsError`, which names every variable that is missing or makes no sense.
         """
@@ -112,9 +111,9 @@ class Settings(BaseModel):
         # Vercel sets AWS_REGION to the function's own region, so the bucket's own variable comes first.
         env = {"S3_REGION": env.get("AWS_REGION", "us-east-1")} | _endpoint_for_aws_tools(env) | env
         try:
-            sizes = {name: value for name, value in env.items() if CATEGORY_SIZE.fullmatch(name)}
             named = {name: env[name.upper()] for name in cls.model_fields if name.upper() in env}
-            return cls.model_validate(named | {"max_category_mb": sizes}, context=sign)
+            limits = {name: env[name] for name in sizes if name in env}
+            return cls.model_validate(named | {"max_category_mb": limits}, context=sign)
         except ValidationError as error:
             raise SettingsError(
                 "; ".join(_problem(item["loc"], item["msg"]) for item in error.errors())

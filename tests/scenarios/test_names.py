@@ -2,11 +2,13 @@
 
 import json
 import unicodedata
+from functools import partial
 
 import pytest
 
 from tests.support.client import new_id, pdf
 from tests.support.fuzzy import TEXT, error
+from tests.support.together import at_once
 
 NFC, NFD = (unicodedata.normalize(form, "Bäuanleitung é.pdf") for form in ("NFC", "NFD"))
 
@@ -27,6 +29,12 @@ def test_two_forms_of_a_key_in_one_batch_are_one_key(api):
     assert [result.get("error", {}).get("reason") for result in results["results"]] == [
         None, "DUPLICATE_FILE_KEY", "DUPLICATE_FILE_KEY",
     ]  # fmt: skip
+
+
+def test_two_forms_of_a_key_at_once_are_one_key(api):
+    session = api.session()
+    calls = [partial(api.call, "POST", f"/{session}/files", pdf(name)) for name in (NFC, NFD) * 4]
+    assert sorted(response.status_code for response in at_once(calls)) == [201] + [409] * 7
 
 
 @pytest.mark.parametrize(
@@ -109,6 +117,16 @@ def test_a_malformed_string_is_the_error_of_its_file_alone(api, item):
         "🏰 🏰 \\ud800 1.pdf",
         "🏰 🏰 \\ud800 2.pdf",
     ]
+
+
+def test_the_error_of_a_malformed_file_is_short(api):
+    """Whoever names a field with a megabyte does not get it back."""
+    more = b",".join(b'"%d": "\\ud800"' % n for n in range(1000))
+    item = b'{"%s": "\\u0000", %s}' % (b"k" * 1_000_000, more)
+    body = b'{"files": [%s]}' % item
+    response = api.call("POST", f"/{api.session()}/files/batch", content=body)
+    assert response.json()["results"][0]["error"]["reason"] == "VALIDATION_ERROR"
+    assert len(response.content) < 6_000
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from lib.domain import policy
 from lib.domain.policy import Category, Table
 from lib.http.openapi import document
+from lib.runtime.config import SettingsError
 from tests.support.client import MIB, new_id, pdf, put_part
 from tests.support.fuzzy import UUID, error
 
@@ -141,6 +142,13 @@ def test_files_of_a_category_that_is_no_more_stay(swap, in_process):
     assert api.refused("POST", f"/{session}/files", pdf("new.pdf", category="instruction"))[0] == 422
     assert api.refused("POST", f"/{session}/files", pdf("new.pdf"))[0] == 415
     assert api.call("DELETE", f"/{session}").status_code == 204
+
+
+def test_its_variables_are_read_and_no_others(swap, in_process):
+    swap(STUDIO)
+    in_process(MAX_HEAP_MB="lots", MAX_INSTRUCTION_MB="none")  # other programs', and another table's
+    with pytest.raises(SettingsError, match=r"^MAX_COVER_MB: "):
+        in_process(MAX_COVER_MB="none")
 
 
 def test_a_row_of_another_program_gets_the_first_category(studio, db, user):

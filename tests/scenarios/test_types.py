@@ -47,6 +47,8 @@ def stored(api, s3, file):
         ({"name": "a.csv", "type": "Application/Octet-Stream; x=1"}, ("text/csv", None, "csv")),
         ({"name": "a.csv", "type": "binary/octet-stream"}, ("text/csv", None, "csv")),
         ({"name": "no extension", "type": None, "ext": ".jpeg"}, ("image/jpeg", None, "jpg")),
+        ({"name": "a.jfif", "type": ""}, ("image/jpeg", None, "jpg")),
+        ({"name": "a.txt", "type": "*/*"}, ("text/plain", None, "txt")),
         # Aliases
         ({"name": "a.jpg", "type": "image/jpg"}, ("image/jpeg", None, "jpg")),
         ({"name": "a.jpg", "type": "image/pjpeg"}, ("image/jpeg", None, "jpg")),
