@@ -4,12 +4,14 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 # What was said to make itself: shells export an ENV for other purposes, which is no file name.
 given = $(if $(filter command,$(firstword $(origin $1))),$($1))
+TESTS := .venv/.tests
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
 CHROMIUM_FOUND = $${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}
 
 .DEFAULT_GOAL := help
 .PHONY: help run upload seed migrate doctor test lint types types-page check size test-reliability torture soak \
   test-localstack test-oidc test-pgbouncer test-browser build test-vercel vercel-dev test-vercel-dev \
-  http proof bench clean
+  http proof bench requirements clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 25
@@ -36,44 +38,44 @@ doctor: $(STAMP) ## Check a deployment: the environment's, ENV=.env.production, 
 
 # --- Tests
 
-test: $(STAMP) ## All tests that need nothing but Python, on databases and stores of their own, two files at once
+test: $(TESTS) ## All tests that need nothing but Python, on databases and stores of their own, two files at once
 	$(PY) -m pytest -n 2 --dist loadfile
 
-lint: $(STAMP) ## ruff
+lint: $(TESTS) ## ruff
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .
 
-types: $(STAMP) ## mypy, strict; the handlers one by one, because Vercel's names are no module names
+types: $(TESTS) ## mypy, strict; the handlers one by one, because Vercel's names are no module names
 	.venv/bin/mypy
 	find api -name '*.py' -print0 | xargs -0 -n1 .venv/bin/mypy
 
-types-page: ## The page's JavaScript, by its JSDoc types (needs npm)
-	npx --yes -p typescript@5.9.3 tsc --checkJs --noEmit --strict --target es2022 --module es2022 \
+types-page: $(STAMP) ## The page's JavaScript, by its JSDoc types (needs npm)
+	$(PY) -m dev.npm typescript tsc --checkJs --noEmit --strict --target es2022 --module es2022 \
 	  --lib es2023,dom,dom.iterable public/*.js
 
 check: lint types test ## All three
 
-size: $(STAMP) ## Functions over 40 lines, files over 300, modules without a docstring (it informs, and never fails)
+size: $(TESTS) ## Functions over 40 lines, files over 300, modules without a docstring (it informs, and never fails)
 	@$(PY) -m tests.house.size
 
-test-reliability: $(STAMP) ## Every crash point with real kills, a thousand fuzzed calls, load with faults (minutes)
+test-reliability: $(TESTS) ## Every crash point with real kills, a thousand fuzzed calls, load with faults (minutes)
 	$(PY) -m pytest tests/reliability -m long
 
-torture: $(STAMP) ## Tens of thousands of random calls against a model (SEED=… repeats a run)
+torture: $(TESTS) ## Tens of thousands of random calls against a model (SEED=… repeats a run)
 	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed repeats this run"; \
 	  $(PY) -m pytest tests/reliability -m torture --hypothesis-seed=$$seed
 
-soak: $(STAMP) ## 200 clients with faults for MINUTES=5
+soak: $(TESTS) ## 200 clients with faults for MINUTES=5
 	MINUTES=$(or $(MINUTES),5) $(PY) -m pytest tests/reliability -m soak -s
 
-test-localstack: $(STAMP) ## The scenarios on LocalStack, in an environment of its own, instead of SeaweedFS
+test-localstack: $(TESTS) ## The scenarios on LocalStack, in an environment of its own, instead of SeaweedFS
 	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
 	$(PY) -m pytest --store=localstack tests/scenarios tests/service/test_faults.py tests/s3/test_store_differences.py
 
-test-oidc: $(STAMP) ## Keyless production on LocalStack's STS (make test has it on SeaweedFS's)
+test-oidc: $(TESTS) ## Keyless production on LocalStack's STS (make test has it on SeaweedFS's)
 	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
 	$(PY) -m pytest --store=localstack tests/localstack
 
-test-pgbouncer: $(STAMP) ## The scenarios on PostgreSQL 15 behind PgBouncer (apt-get install postgresql-15 pgbouncer)
+test-pgbouncer: $(TESTS) ## The scenarios on PostgreSQL 15 behind PgBouncer (apt-get install postgresql-15 pgbouncer)
 	$(PY) -m pytest --database=pgbouncer tests/scenarios tests/hosted tests/postgres/test_limits.py
 
 test-browser: .venv/.browser ## The upload page in Chromium (CHROMIUM=…), with pictures in .dev/screenshots
@@ -81,40 +83,50 @@ test-browser: .venv/.browser ## The upload page in Chromium (CHROMIUM=…), with
 	  echo "There is no Chromium: apt install chromium, or say where one is: CHROMIUM=/path/to/it make test-browser"; exit 1; }
 	$(PY) -m pytest tests/browser
 
-.venv/.browser: tests/browser/requirements.txt $(STAMP)
-	@$(PY) -m pip install --quiet --disable-pip-version-check -r $<
+.venv/.browser: requirements/browser.txt $(TESTS)
+	@$(PIP) -r $<
 	@touch $@
 
 # --- Vercel's own build and runtime (Node and Python 3.12)
 
-build: $(STAMP) ## The real `vercel build` in a copy of the tree, and a check of what it made
+build: $(TESTS) ## The real `vercel build` in a copy of the tree, and a check of what it made
 	@$(PY) -m dev.vercel.build
 	$(PY) -m pytest --server=vercel tests/scenarios/vercel/test_build.py
 
-test-vercel: $(STAMP) ## The scenarios over the built functions, under Vercel's runtime
+test-vercel: $(TESTS) ## The scenarios over the built functions, under Vercel's runtime
 	@$(PY) -m dev.vercel.build --if-changed
 	$(PY) -m pytest --server=vercel tests/scenarios
 
 vercel-dev: $(STAMP) ## The real `vercel dev` in this checkout (PORT=3001), beside a running `make run`
 	@exec $(PY) -m dev.vercel.dev
 
-test-vercel-dev: $(STAMP) ## Every route over `vercel dev`, which is slow
+test-vercel-dev: $(TESTS) ## Every route over `vercel dev`, which is slow
 	$(PY) -m pytest --server=vercel-dev --timeout=900 tests/scenarios/vercel_dev
 
 # --- Evidence
 
-http: $(STAMP) ## The requests of __http__/ against `make run`, or a stack of their own where it does not run
+http: $(TESTS) ## The requests of __http__/ against `make run`, or a stack of their own where it does not run
 	@$(PY) -m tests.evidence.http_files
 
-proof: $(STAMP) ## Write docs/proof.md from real requests, responses and rows
+proof: $(TESTS) ## Write docs/proof.md from real requests, responses and rows
 	@$(PY) -m tests.evidence.proof
 
 bench: .venv/.bench ## Measure everything, and write docs/benchmarks.md (six minutes; nothing else should run)
 	@$(PY) -m benchmarks.run
 
-.venv/.bench: requirements-bench.txt $(STAMP)
-	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+.venv/.bench: requirements/bench.txt $(TESTS)
+	@$(PIP) -r $<
 	@touch $@
+
+# --- Packages: requirements/*.in are written by hand, the rest by this
+
+COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --no-config --custom-compile-command "make requirements" $(if $(UPGRADE),--upgrade)
+
+requirements: $(STAMP) ## Compile requirements/*.in, with every version pinned and hashed (UPGRADE=1: newer ones)
+	@$(COMPILE) requirements/functions.in -o requirements.txt
+	@for name in run test browser bench localstack; do \
+	  $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 clean: ## Remove the environment and the local data
 	@# As root, the database may live outside of the checkout: see dev/postgres.py
@@ -125,7 +137,7 @@ clean: ## Remove the environment and the local data
 
 # The Python that Vercel runs the functions on, else the first of at least 3.11. One that really runs: a version
 # manager's shim may be there and refuse.
-$(STAMP): requirements.txt requirements-dev.txt
+$(STAMP): requirements/run.txt
 	@for python in python3.12 python3 python3.14 python3.13 python3.11; do \
 	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
 	done; \
@@ -133,5 +145,10 @@ $(STAMP): requirements.txt requirements-dev.txt
 	test -x $(PY) || $$found -m venv .venv || { rm -rf .venv; \
 	  echo "Python's venv module does not work here: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
 	@echo "Installing the packages into .venv (once) …"
-	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(PIP) -r $<
+	@touch $@
+
+$(TESTS): requirements/test.txt $(STAMP)
+	@echo "Installing the packages of the tests into .venv (once) …"
+	@$(PIP) -r $<
 	@touch $@

@@ -76,8 +76,8 @@ def _fresh(tree: Path) -> None:
 
 
 def _digest() -> str:
-    digest = hashlib.sha256(tools.CLI_VERSION.encode())
-    for pattern in (*INPUTS, "dev/vercel/*.py"):
+    digest = hashlib.sha256()
+    for pattern in (*INPUTS, "dev/vercel/*.py", "dev/npm/vercel"):
         for path in sorted(tools.ROOT.glob(pattern)):
             for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
                 if file.is_file() and "__pycache__" not in file.parts:

@@ -1,7 +1,6 @@
 """What Vercel's programs need on this machine: the CLI in a pinned version, uv, and the right Python."""
 
 import functools
-import json
 import os
 import shutil
 import subprocess
@@ -9,32 +8,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from dev import npm
 from dev.processes import StackError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOME = ROOT / ".dev" / "vercel"
-CLI_VERSION = "64.0.2"
 PYTHON_VERSION = "3.12"  # the first line of .python-version
 
 
 def cli() -> str:
     """The CLI's path, installed at the first call; raises `StackError`."""
-    folder = HOME / "cli"
-    program = folder / "node_modules" / ".bin" / "vercel"
-    package = {"private": True, "dependencies": {"vercel": CLI_VERSION}, "overrides": {"sandbox": "4.5.0"}}
-    wanted = json.dumps(package)
-    manifest = folder / "package.json"
-    if program.exists() and manifest.read_text() == wanted:
-        return str(program)
-    if not shutil.which("npm"):
-        raise StackError("The Vercel CLI needs Node.js with npm, and there is none on the PATH.")
-    print(f"Installing the Vercel CLI {CLI_VERSION} into {folder.relative_to(ROOT)} (once) …", flush=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    manifest.write_text(wanted)
-    command = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
-    run(command, folder, dict(os.environ), "npm cannot install the Vercel CLI")
-    return str(program)
+    return str(npm.tool("vercel", "vercel"))
 
 
 @functools.cache

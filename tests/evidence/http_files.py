@@ -6,7 +6,6 @@ Against `make run` where it runs (`.dev/env` says where), else against a stack o
 import contextlib
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import uuid
@@ -14,11 +13,10 @@ import uuid
 import httpx
 import psycopg
 
+from dev.npm import tool
 from tests.support.local_api import local_api
 from tests.support.servers import ROOT
 
-HTTPYAC = "httpyac@6.16.7"
-FOLDER = ROOT / ".dev" / HTTPYAC
 FILES = sorted((ROOT / "__http__").glob("*.http"))
 
 # Long enough for node to start and the first request to use it, short enough to wait for its end.
@@ -37,28 +35,13 @@ VALUES (%s, %s, '{{"title": "ends at once"}}', NOW() + INTERVAL '{ENDING_SECONDS
 
 def main():
     """Run every file; the exit status is 1 when a request of any failed."""
-    httpyac = installed()
+    httpyac = tool("httpyac", "httpyac")
     with contextlib.ExitStack() as stack:
         env = running() or stack.enter_context(local_api())
         print(f"Running {len(FILES)} files against {env['API_URL']}.", flush=True)
         failed = [file.name for file in FILES if not run(httpyac, file, env)]
     print("\n".join(f"Failed: {name}" for name in failed) or "Every request did as it should.")
     return 1 if failed else 0
-
-
-def installed():
-    """httpyac's command, installed at the first call."""
-    command = FOLDER / "node_modules" / ".bin" / "httpyac"
-    if not command.exists():
-        if shutil.which("npm") is None:
-            raise SystemExit("npm is needed to install httpyac: install Node.js 20 or newer.")
-        print(f"Installing {HTTPYAC} into {FOLDER.relative_to(ROOT)} (once) …", flush=True)
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        options = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-        subprocess.run(
-            ["npm", "install", "--prefix", str(FOLDER), *options, HTTPYAC], check=True, timeout=600
-        )
-    return command
 
 
 def running():

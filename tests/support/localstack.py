@@ -16,8 +16,7 @@ from dev.seaweedfs import store_client
 from tests.support.servers import ROOT, kept_environment
 
 VENV = ROOT / ".dev" / "localstack-venv"
-REQUIREMENTS = Path(__file__).with_name("localstack-requirements.txt")
-CONSTRAINTS = Path(__file__).with_name("localstack-constraints.txt")
+REQUIREMENTS = ROOT / "requirements" / "localstack.txt"
 MAIN = Path(__file__).with_name("localstack_main.py")
 START_SECONDS = 60
 
@@ -88,15 +87,15 @@ def installed():
     """The Python of LocalStack's environment, made at the first call; ours will not do, for it pins boto3."""
     python = VENV / "bin" / "python"
     stamp = VENV / ".installed"
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + CONSTRAINTS.read_bytes()).hexdigest()
+    wanted = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
     VENV.parent.mkdir(exist_ok=True)
     with _locked(VENV.with_name("localstack-venv.lock")):
         if not stamp.exists() or stamp.read_text() != wanted:
             shutil.rmtree(VENV, ignore_errors=True)
             venv.create(VENV, with_pip=True)
             pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            files = ["-r", str(REQUIREMENTS), "-c", str(CONSTRAINTS)]
-            subprocess.run([*pip, *files], check=True, timeout=900)
+            options = ["--require-hashes", "-r", str(REQUIREMENTS)]
+            subprocess.run([*pip, *options], check=True, timeout=900)
             stamp.write_text(wanted)
     return python
 
