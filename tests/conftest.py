@@ -14,6 +14,7 @@ from db.migrate import migrate
 from dev.seaweedfs import store_client
 from dev.stack import Stack
 from lib import wiring
+from lib.runtime import log
 from tests.support.client import Client
 from tests.support.faults import Faults
 from tests.support.pgbouncer import HostedDatabase
@@ -35,6 +36,12 @@ def pytest_configure():
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_logged_before():
+    """What one test has caused is not left out of the next one's log."""
+    log.repeats.forget()
 
 
 @pytest.fixture(scope="session")

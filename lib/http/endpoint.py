@@ -153,7 +153,9 @@ class Endpoint(Generic[App]):
         try:
             return self._runtime()
         except SettingsError as error:
-            log.warning("settings", problem=str(error))  # without a traceback, which says nothing here
+            log.seldom(
+                "settings", str(error), problem=str(error)
+            )  # without a traceback, which says nothing here
             return error
         except Exception as error:
             log.error("unexpected failure")

@@ -1,12 +1,14 @@
 """Structured logs: one line a request at least, and never a token or a presigned URL."""
 
 import logging
+import sys
 from contextvars import ContextVar
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
 from lib.domain.errors import ApiError
+from lib.runtime.repeats import Repeats, kind_of
 
 logger = Logger(service="upload-sessions", level="INFO", location=None, serialize_stacktrace=False)
 
@@ -17,6 +19,8 @@ for name in ("psycopg", "botocore", "urllib3"):
     library.setLevel(logging.WARNING)
     library.addHandler(logger.registered_handler)
     library.propagate = False
+
+repeats = Repeats()
 
 # A context variable and not the logger's own keys, which all threads share.
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
@@ -32,18 +36,35 @@ def warning(message: str, **fields: Any) -> None:
     logger.warning(message, extra=_with_request_id(fields))
 
 
-def error(message: str, **fields: Any) -> None:
-    """Log a failure, with the exception that is being handled if there is one."""
-    logger.error(message, exc_info=True, extra=_with_request_id(fields))
+def seldom(message: str, *kind: str | None, **fields: Any) -> None:
+    """Warn, but once a minute of the same kind: for what strangers can cause as often as they like."""
+    left_out = repeats.left_out((message, *kind))
+    if left_out is not None:
+        warning(message, **fields, left_out=left_out or None)
+
+
+def error(message: str, cause: BaseException | None = None, **fields: Any) -> None:
+    """Log a failure: `cause`, else the exception that is being handled.
+
+    The line is always there. Its traceback is there once a minute for the same kind of failure; `left_out`
+    says how many came since the last one.
+    """
+    cause = cause or sys.exception()
+    left_out = repeats.left_out((message, kind_of(cause), *sorted(fields.items())))
+    if left_out is None:
+        fields |= {"error": type(cause).__qualname__}
+    else:
+        fields |= {"left_out": left_out or None}
+    logger.error(message, exc_info=cause if left_out is not None else None, extra=_with_request_id(fields))
 
 
 def refused(what: str, refusal: ApiError, **fields: Any) -> None:
-    """Log that something was refused: as an error, with its cause, where it is not the client's doing."""
-    extra = _with_request_id(fields | {"reason": refusal.reason.name} | refusal.logged)
+    """Log that something was refused: as an `error`, with its cause, if it is not the client's doing."""
+    told = {"reason": refusal.reason.name, **refusal.logged}
     if refusal.status >= 500:
-        logger.error(what, exc_info=refusal, extra=extra)
+        error(what, refusal, **fields, **told)
     else:
-        logger.info(what, extra=extra)
+        info(what, **fields, **told)
 
 
 def _with_request_id(fields: dict[str, Any]) -> dict[str, Any]:

@@ -218,7 +218,7 @@ class Role:
     def _tell(self, code: str, **more: str | None) -> None:
         check = CHECKS.get(code, OTHER_CHECK)
         self.problem = {"problem": code, "check": check, "role": self._settings.aws_role_arn, **more}
-        log.warning("oidc", **self.problem)
+        log.seldom("oidc", code, more.get("failed"), **self.problem)
 
 
 def _short(claim: object) -> str | None:
