@@ -110,6 +110,7 @@ http: $(TESTS) ## The requests of __http__/ against `make run`, or a stack of th
 
 proof: $(TESTS) ## Write docs/proof.md from real requests, responses and rows
 	@$(PY) -m tests.evidence.proof
+	@$(PY) -m tests.evidence.examples
 
 bench: .venv/.bench ## Measure everything, and write docs/benchmarks.md (six minutes; nothing else should run)
 	@$(PY) -m benchmarks.run

@@ -2,7 +2,7 @@
 
 from lib.http import routes
 from lib.http.endpoint import Call, Endpoint, Response
-from lib.http.openapi import document
+from lib.http.openapi import document_at
 from lib.wiring import Application, get_application
 
 app = Endpoint(get_application)
@@ -11,4 +11,4 @@ app = Endpoint(get_application)
 @app.on(routes.GET_OPENAPI)
 def show(api: Application, _: Call[None]) -> Response:
     """200 with the document, and with what may be uploaded under these settings."""
-    return Response(200, document() | {"x-upload-policy": api.policy.as_document()})
+    return Response(200, document_at(api.settings.own_url) | {"x-upload-policy": api.policy.as_document()})

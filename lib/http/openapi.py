@@ -1,6 +1,5 @@
 """The OpenAPI document of the contract, made from the table of routes and its models."""
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -8,69 +7,111 @@ from pydantic import BaseModel
 
 from lib.domain.errors import Reason
 from lib.http.openapi_errors import Schema, response_schema
+from lib.http.openapi_examples import EXAMPLES
 from lib.http.openapi_schemas import component_schemas, query_properties, reference
+from lib.http.openapi_texts import ABOUT, DESCRIPTIONS, TAGS, links_of
 from lib.http.routes import ROUTES, Route
+
+VERSION = "0.2.0"  # of the contract: CHANGELOG.md says what each version changed
 
 ANSWERS = {
     200: "Done", 201: "Created", 204: "Done, and nothing to say", 207: "Some of the files were refused",
     503: "Something cannot be reached",
 }  # fmt: skip
 
+HEADERS: dict[str, tuple[Schema, str]] = {
+    "X-Request-Id": ({"type": "string", "format": "uuid"}, "this answer's id, also in the log"),
+    "Retry-After": ({"type": "integer"}, "seconds until the same request may succeed"),
+    "WWW-Authenticate": ({"type": "string"}, "RFC 6750: which token is wanted, or what is wrong with it"),
+    "Allow": ({"type": "string"}, "the methods that this path answers"),
+}
+
 
 @cache
 def document() -> dict[str, Any]:
-    """The document, as OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0)."""
+    """The document, as OpenAPI 3.1 (https://spec.openapis.org/oas/v3.1.0); its server is where it is read."""
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         paths.setdefault(_templated(route.path), {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": "Upload sessions",
-            "version": "0.2.0",
-            "description": "Resumable multipart uploads that go straight to S3.",
-        },
+        "info": {"title": "Upload sessions", "version": VERSION, "description": ABOUT},
+        "servers": [{"url": "/"}],
         "security": [{"bearer": []}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "headers": {
+                name: {"description": text, "schema": schema} for name, (schema, text) in HEADERS.items()
+            },
             "schemas": component_schemas(),
         },
     }
 
 
+def document_at(url: str | None) -> dict[str, Any]:
+    """The document with the address of its server, where that is known."""
+    return document() | {"servers": [{"url": url}]} if url else document()
+
+
 def _operation(route: Route[Any]) -> dict[str, Any]:
+    tag, description = DESCRIPTIONS[route.name]
     described: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
+        "description": description,
+        "tags": [tag],
         "parameters": [*_path_parameters(route.path), *_query_parameters(route.query)],
-        "responses": {
-            str(status): {"description": ANSWERS[status], **_content(model)}
-            for status, model in route.answers.items()
-        },
+        "responses": {str(status): _success(route, status) for status in route.answers},
     }
-    for status, reasons in _by_status(route.reasons):
-        if status not in route.answers:
-            listed = ", ".join(f"`{reason.name}`" for reason in reasons)
-            described["responses"][str(status)] = {"description": listed, **_json(response_schema(reasons))}
+    for status in sorted({reason.status for reason in route.reasons} - route.answers.keys()):
+        reasons = [reason for reason in route.reasons if reason.status == status]
+        described["responses"][str(status)] = _refusal(reasons)
     if route.body:
-        described["requestBody"] = {"required": not route.body_may_be_empty, **_content(route.body)}
+        example = EXAMPLES.get(route.name, {}).get("request")
+        content = _json(reference(route.body), example)
+        described["requestBody"] = {"required": not route.body_may_be_empty, **content}
     if route.public:
         described["security"] = []
     return described
 
 
-def _by_status(reasons: list[Reason]) -> Iterator[tuple[int, list[Reason]]]:
-    for status in sorted({reason.status for reason in reasons}):
-        yield status, [reason for reason in reasons if reason.status == status]
+def _success(route: Route[Any], status: int) -> dict[str, Any]:
+    recorded = EXAMPLES.get(route.name, {})
+    example = recorded.get("response") if recorded.get("status") == str(status) else None
+    names = ["X-Request-Id", *(["Retry-After"] if status == 503 else [])]
+    links = links_of(route) if status != 503 else {}
+    return {
+        "description": ANSWERS[status],
+        **_headers(*names),
+        **_content(route.answers[status], example),
+        **({"links": links} if links else {}),
+    }
 
 
-def _content(model: type[BaseModel] | None) -> dict[str, Any]:
-    return {} if model is None else _json(reference(model))
+def _refusal(reasons: list[Reason]) -> dict[str, Any]:
+    """An error with one of these reasons, which have the same status."""
+    status = reasons[0].status
+    names = ["X-Request-Id"]
+    names += ["WWW-Authenticate"] if status == 401 else []
+    names += ["Allow"] if status == 405 else []
+    names += ["Retry-After"] if any(reason.retry_after or status == 429 for reason in reasons) else []
+    listed = ", ".join(f"`{reason.name}`" for reason in reasons)
+    return {"description": listed, **_headers(*names), **_json(response_schema(reasons))}
 
 
-def _json(schema: Schema) -> dict[str, Any]:
-    return {"content": {"application/json": {"schema": schema}}}
+def _headers(*names: str) -> dict[str, Any]:
+    return {"headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names}}
+
+
+def _content(model: type[BaseModel] | None, example: Any) -> dict[str, Any]:
+    return {} if model is None else _json(reference(model), example)
+
+
+def _json(schema: Schema, example: Any = None) -> dict[str, Any]:
+    shown = {} if example is None else {"example": example}
+    return {"content": {"application/json": {"schema": schema, **shown}}}
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ FILE = f"{FILES}/:fileId"
 
 # A new reason goes into the group of the routes that can raise it; that is all the document needs.
 R = Reason
-ANYWHERE = (R.INTERNAL_ERROR,)
+ANYWHERE = (R.METHOD_NOT_ALLOWED, R.INTERNAL_ERROR)  # the first: another method of the path
 WITH_TOKEN = (R.TOKEN_MISSING, R.TOKEN_INVALID, R.TOKEN_EXPIRED, R.AUTH_UNAVAILABLE, R.DATABASE_UNAVAILABLE)
 WITH_BODY = (R.INVALID_JSON, R.BODY_TOO_LARGE, R.VALIDATION_ERROR)
 WITH_QUERY = (R.VALIDATION_ERROR,)

@@ -98,6 +98,8 @@ class Settings(BaseModel):
     vercel_env: str = ""
     vercel_target_env: str = ""  # the name of a custom environment
     vercel_project_id: Optional = None
+    vercel_url: Optional = None  # the host of this very deployment
+    vercel_project_production_url: Optional = None  # the host of the project's production
 
     @classmethod
     def from_env(cls, env: Mapping[str, str], sizes: Collection[str] = ()) -> Self:
@@ -175,6 +177,13 @@ class Settings(BaseModel):
         if alone and not (all(own) or self.aws_role_arn):  # beside which they are not used
             raise ValueError("AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY: both must be set, or neither")
         return self
+
+    @property
+    def own_url(self) -> str | None:
+        """Where this deployment is on Vercel (production: at the project's domain); None elsewhere."""
+        production = self.vercel_env == "production"
+        host = self.vercel_project_production_url if production else self.vercel_url
+        return f"https://{host}" if host else None
 
     @property
     def keys(self) -> Keys | None:

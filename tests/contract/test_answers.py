@@ -13,7 +13,8 @@ from tests.support.contract import SCHEMAS, Contract, optional_fields
 REQUESTS = {"CreateSession", "FileMetadata", "RegisterBatch", "RecordParts", "ReportedPart", "CompleteFile"}
 # Reasons that need S3, PostgreSQL or an issuer to be down, a bug, or a body that Vercel itself refuses.
 ELSEWHERE = {"STORAGE_REFUSED", "STORAGE_UNAVAILABLE", "DATABASE_UNAVAILABLE", "AUTH_UNAVAILABLE",
-             "INTERNAL_ERROR", "TOKEN_EXPIRED", "SESSION_RATE_LIMIT", "BODY_TOO_LARGE"}  # fmt: skip
+             "INTERNAL_ERROR", "TOKEN_EXPIRED", "SESSION_RATE_LIMIT", "BODY_TOO_LARGE",
+             "METHOD_NOT_ALLOWED"}  # fmt: skip
 
 
 @pytest.fixture

@@ -1,13 +1,17 @@
 """The OpenAPI document says what the handlers do."""
 
+import json
+import re
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 
 from dev.routing import Router
 from dev.server import Server
 from lib.domain.errors import Reason
-from lib.http.openapi import document
+from lib.http.openapi import VERSION, document, document_at
+from lib.http.openapi_examples import EXAMPLES
 from lib.http.routes import ROUTES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -35,15 +39,63 @@ def test_every_path_leads_to_its_own_handler(endpoints):
 
 def test_every_reason_can_be_had_somewhere():
     had = {reason for route in ROUTES for reason in (*route.reasons, *route.item_refusals)}
-    # The first is for paths that lead nowhere, the second for methods that nobody answers.
-    assert set(Reason) - had == {Reason.ROUTE_NOT_FOUND, Reason.METHOD_NOT_ALLOWED}
+    assert set(Reason) - had == {Reason.ROUTE_NOT_FOUND}  # it is for paths that lead nowhere
 
 
 def test_every_reference_leads_somewhere():
-    import json
-    import re
-
     text = json.dumps(document())
     names = set(re.findall(r'"#/components/schemas/(\w+)"', text))
     assert names <= document()["components"]["schemas"].keys()
     assert {"FileMetadata", "PartsMissingError", "PresignedPart"} <= names
+
+
+OPERATIONS = {
+    operation["operationId"]: operation
+    for methods in document()["paths"].values()
+    for operation in methods.values()
+}
+
+
+def test_the_version_is_that_of_the_change_log():
+    assert re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[1] == VERSION
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_response_declares_its_headers(name):
+    for status, response in OPERATIONS[name]["responses"].items():
+        wanted = {
+            "401": {"WWW-Authenticate"},
+            "405": {"Allow"},
+            "429": {"Retry-After"},
+            "503": {"Retry-After"},
+        }
+        assert response["headers"].keys() == {"X-Request-Id"} | wanted.get(status, set()), status
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_is_described(name):
+    operation = OPERATIONS[name]
+    assert operation["description"]
+    assert set(operation["tags"]) <= {tag["name"] for tag in document()["tags"]}
+    for response in operation["responses"].values():
+        for link in response.get("links", {}).values():
+            parameters = {
+                one["name"] for one in OPERATIONS[link["operationId"]]["parameters"] if one["in"] == "path"
+            }
+            assert link["parameters"].keys() == parameters
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_fit_their_schemas(name):
+    operation, example = OPERATIONS[name], EXAMPLES[name]
+    response = operation["responses"][example["status"]]
+    shown = [response] if example["request"] is None else [response, operation["requestBody"]]
+    for part in shown:
+        content = part["content"]["application/json"]
+        whole = {"components": document()["components"]} | content["schema"]
+        jsonschema_rs.validate(whole, content["example"])
+
+
+def test_the_server_is_the_deployment_or_where_the_document_is_read():
+    assert document_at(None)["servers"] == [{"url": "/"}]
+    assert document_at("https://uploads.example.com")["servers"] == [{"url": "https://uploads.example.com"}]

@@ -48,7 +48,7 @@ def test_unknown_fields_are_ignored(api):
          error("PAYLOAD_TOO_LARGE", "FILE_TOO_LARGE", sizeBytes=50 * MIB + 1, maxSizeBytes=50 * MIB,
                category="instruction")),
         ([pdf(type="application/zip")], 415,
-         error("UNSUPPORTED_MEDIA_TYPE", "MIME_TYPE_NOT_ALLOWED", type="application/zip", category=None,
+         error("UNSUPPORTED_MEDIA_TYPE", "MIME_TYPE_NOT_ALLOWED", type="application/zip",
                allowedTypes=sorted(["application/pdf", "image/jpeg", "image/png", "image/webp", "image/gif",
                                     "text/csv", "application/xml", "text/plain", "application/vnd.ms-excel",
                                     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"]))),
