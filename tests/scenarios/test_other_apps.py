@@ -103,7 +103,7 @@ def test_the_document_shows_the_table(studio):
     }  # fmt: skip
     assert shown["x-upload-policy"]["typesByExtension"]["qt"] == "video/quicktime"
     category = shown["components"]["schemas"]["FileMetadata"]["properties"]["category"]
-    assert category["anyOf"][0]["enum"] == ["recording", "subtitles", "cover"]
+    assert category["enum"] == ["recording", "subtitles", "cover"]
 
 
 def test_the_document_shows_the_deployed_table(api):
