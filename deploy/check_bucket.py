@@ -6,8 +6,10 @@ from typing import Any
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
+from deploy.causes import refusal
 from deploy.deployment import Deployment, code_of, is_supported
 from deploy.report import Finding, ok, warning, wrong
+from lib.domain.errors import ApiError
 
 
 def check_bucket(deployment: Deployment) -> Iterator[Finding]:
@@ -16,43 +18,43 @@ def check_bucket(deployment: Deployment) -> Iterator[Finding]:
     yield found
     if found.status != "ok":
         return
+    yield from _check_object_lock(deployment)
     yield from _check_privacy(deployment)
     yield _check_cors(deployment)
     yield _check_lifecycle(deployment)
 
 
 def _check_presence(deployment: Deployment) -> Finding:
-    settings, name = deployment.settings, deployment.bucket
     try:
-        answer = deployment.client.head_bucket(Bucket=name)
-    except ClientError as error:
-        return _absent(deployment, error)
-    except BotoCoreError as error:
-        fix = f"Is S3_ENDPOINT_URL right? It is {settings.s3_endpoint_url or 'not set, so this is AWS'}."
-        return wrong("bucket", f"the store does not answer ({code_of(error)})", fix)
-    region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", settings.s3_region)
-    if region != settings.s3_region and not settings.s3_endpoint_url:
-        return wrong(
-            "bucket", f"{name} is in {region}, not in {settings.s3_region}", f"Set S3_REGION={region}"
-        )
-    return ok("bucket", f"{name} is there")
+        deployment.s3.head_bucket()
+    except ApiError as error:
+        cause = _in_words(deployment) or error
+        return refusal(deployment, "bucket", f"{deployment.bucket} may not be looked at", cause)
+    return ok("bucket", f"{deployment.bucket} is there")
 
 
-def _absent(deployment: Deployment, error: ClientError) -> Finding:
-    code, name = code_of(error), deployment.bucket
-    if code in ("404", "NoSuchBucket"):
-        region = deployment.settings.s3_region
-        place = f" --create-bucket-configuration LocationConstraint={region}" if region != "us-east-1" else ""
-        return wrong("bucket", f"there is no bucket {name}", deployment.aws("create-bucket") + place)
-    if code in ("301", "PermanentRedirect", "400"):
-        answer = error.response["ResponseMetadata"]["HTTPHeaders"]
-        region = answer.get("x-amz-bucket-region", "the bucket's region")
-        return wrong("bucket", f"{name} is in another region", f"Set S3_REGION={region}")
-    return wrong(
-        "bucket",
-        f"{name} may not be looked at ({code}): another account's, wrong keys, or s3:ListBucket is missing",
-        deployment.iam_policy(),
+def _in_words(deployment: Deployment) -> ApiError | None:
+    """The refusal of a call that, unlike HEAD, has a body to say why."""
+    try:
+        deployment.asking.ask(lambda s3: s3.list_objects_v2(Bucket=deployment.bucket, MaxKeys=1))
+    except ApiError as error:
+        return error
+    return None
+
+
+def _check_object_lock(deployment: Deployment) -> Iterator[Finding]:
+    """S3 then wants a checksum with each part, which no presigned URL carries.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+    """
+    lock = _read(
+        lambda: deployment.client.get_object_lock_configuration(Bucket=deployment.bucket)[
+            "ObjectLockConfiguration"
+        ]
     )
+    if isinstance(lock, dict) and lock.get("Rule", {}).get("DefaultRetention"):
+        fix = "Use a bucket without Object Lock, or without a default retention."
+        yield wrong("object lock", "a default retention: S3 refuses parts without a checksum", fix)
 
 
 # --- Private

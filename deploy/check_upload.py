@@ -3,21 +3,21 @@
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpx
 import psycopg
 
+from deploy.causes import fix_of, refusal
+from deploy.check_complete import check_complete
 from deploy.check_database import clock_difference
 from deploy.deployment import Deployment, code_of
+from deploy.parts import PART, presigned, s3_code
 from deploy.report import Finding, ok, warning, wrong
 from lib.domain.errors import ApiError, Reason
 from lib.http.cors import ANY
-from lib.s3.presign import presign_upload_parts
 from lib.s3.refusals import UploadGoneError
 
-PART = b"sixteen bytes :)"
 CLOCKS_MAY_DIFFER = 30.0  # seconds; S3 refuses a signature that is 15 minutes off
 
 
@@ -27,8 +27,7 @@ def check_upload(deployment: Deployment) -> Iterator[Finding]:
     try:
         upload_id = deployment.s3.create_upload(key, "application/pdf")
     except ApiError as error:
-        text = f"no multipart upload can be started ({code_of(error)})"
-        yield wrong("upload", text, deployment.iam_policy())
+        yield refusal(deployment, "upload", "no multipart upload can be started", error)
         return
     try:
         yield from _check_parts(deployment, key, upload_id)
@@ -36,6 +35,7 @@ def check_upload(deployment: Deployment) -> Iterator[Finding]:
         with suppress(ApiError):
             deployment.s3.abort_upload(key, upload_id)
     yield _check_abort(deployment, key, upload_id)
+    yield from check_complete(deployment)
     yield _check_absent_key(deployment)
     yield from _check_reach(deployment)
 
@@ -43,55 +43,58 @@ def check_upload(deployment: Deployment) -> Iterator[Finding]:
 def _check_parts(deployment: Deployment, key: str, upload_id: str) -> Iterator[Finding]:
     # In place of any origin, one that nobody has listed
     origins = sorted("https://any.example.com" if one == ANY else one for one in deployment.settings.origins)
-    urls = _presigned(deployment, key, upload_id, 1 + len(origins))
+    url, *urls = presigned(deployment, key, upload_id, 1 + len(origins))
     try:
-        answer = deployment.http.put(urls[0], content=PART)
-        longer = deployment.http.put(urls[0], content=PART + b"!")
+        # The right length before and after the wrong one: what is refused is the length, and nothing else
+        bodies = (PART, PART + b"!", PART)
+        answer, longer, again = (deployment.http.put(url, content=body) for body in bodies)
+        is_taken = answer.status_code == again.status_code == 200 and "ETag" in answer.headers
         unserved = [
             origin
-            for origin, url in zip(origins, urls[1:], strict=True)
-            if not _served(deployment.http, url, origin)
+            for origin, one in zip(origins, urls, strict=True)
+            if not _served(deployment.http, one, origin, put=is_taken)
         ]
     except httpx.HTTPError as error:
         yield wrong("upload", f"the store does not take a part ({type(error).__name__})", "Try again.")
         return
-    if answer.status_code != 200 or "ETag" not in answer.headers:
-        fix = deployment.iam_policy()
-        yield wrong("upload", f"a presigned part is refused: {answer.status_code} {_s3_code(answer)}", fix)
-    else:
+    if is_taken:
         yield ok("upload", "a presigned part of the signed length is taken, and has an ETag")
-    if longer.status_code == 200:
-        yield wrong(
-            "signed length", "another length than the signed one is taken", "Use a store that checks it."
-        )
-    elif longer.is_client_error:
-        yield ok("signed length", f"another length is refused ({longer.status_code})")
+        yield _signed_length(longer)
     else:
-        yield warning("signed length", f"could not be asked for: the store failed ({longer.status_code})")
+        yield _refused_part(deployment, answer if answer.status_code != 200 else again)
     if unserved:
         fix = deployment.aws("put-bucket-cors", ("cors-configuration", deployment.document("cors")))
         text = f"a browser cannot upload, or cannot read ETag, from {', '.join(unserved)}"
         yield wrong("browsers", text, fix)
-    elif origins:
+    elif origins and is_taken:
         yield ok("browsers", f"preflight, PUT and ETag work from {len(origins)} origins")
     yield _check_list(deployment, key, upload_id)
 
 
-def _presigned(deployment: Deployment, key: str, upload_id: str, count: int) -> list[str]:
-    return presign_upload_parts(
-        credentials=deployment.s3.credentials(),
-        region=deployment.s3.region,
-        bucket_url=deployment.s3.bucket_url,
-        key=key,
-        upload_id=upload_id,
-        parts=[(number + 1, len(PART)) for number in range(count)],
-        signed_at=datetime.now(UTC).replace(microsecond=0),
-        expires_in=300,
-    )
+def _signed_length(longer: httpx.Response) -> Finding:
+    if longer.status_code == 200:
+        text = "another length than the signed one is taken"
+        return wrong("signed length", text, "Use a store that checks it.")
+    if longer.is_client_error:
+        return ok("signed length", f"another length is refused ({longer.status_code})")
+    return warning("signed length", f"could not be asked for: the store failed ({longer.status_code})")
 
 
-def _served(http: httpx.Client, url: str, origin: str) -> bool:
-    """Whether a page of this origin could PUT to the URL and read the ETag (the Fetch standard's CORS)."""
+def _refused_part(deployment: Deployment, answer: httpx.Response) -> Finding:
+    code = s3_code(answer) or str(answer.status_code)
+    if answer.status_code == 200:
+        text, fix = "a part is taken, and its ETag is not told", "Use a store that answers with an ETag."
+    else:
+        text = f"a presigned part is refused: {answer.status_code} {s3_code(answer)}".rstrip()
+        fix = fix_of(deployment, code)
+    return wrong("upload", text, fix)
+
+
+def _served(http: httpx.Client, url: str, origin: str, *, put: bool) -> bool:
+    """Whether a page of this origin could PUT to the URL and read the ETag (the Fetch standard's CORS).
+
+    Without `put` the preflight has to do: the store takes parts from nobody.
+    """
     asks = {
         "Origin": origin,
         "Access-Control-Request-Method": "PUT",
@@ -103,6 +106,8 @@ def _served(http: httpx.Client, url: str, origin: str) -> bool:
     methods, headers = (_words(preflight, f"access-control-allow-{name}") for name in ("methods", "headers"))
     if not methods & {"put", "*"} or not headers & {"content-type", "*"}:
         return False
+    if not put:
+        return True
     sent = {"Origin": origin, "Content-Type": "application/pdf"}
     answer = http.put(url, content=PART, headers=sent)
     exposed = _words(answer, "access-control-expose-headers")
@@ -117,17 +122,12 @@ def _words(answer: httpx.Response, header: str) -> set[str]:
     return {word.strip().lower() for word in answer.headers.get(header, "").split(",")}
 
 
-def _s3_code(answer: httpx.Response) -> str:
-    """The code in an error of S3's; nothing else of it, since it quotes what was signed."""
-    return answer.text.partition("<Code>")[2].partition("</Code>")[0]
-
-
 def _check_list(deployment: Deployment, key: str, upload_id: str) -> Finding:
     try:
         deployment.s3.list_parts(key, upload_id)
     except (ApiError, UploadGoneError) as error:
-        text = f"the parts cannot be listed ({code_of(error)}): nothing can be resumed or completed"
-        return wrong("list parts", text, deployment.iam_policy())
+        what = "the parts cannot be listed, so nothing can be resumed or completed"
+        return refusal(deployment, "list parts", what, error)
     return ok("list parts", "the store tells which parts it has")
 
 

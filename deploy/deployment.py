@@ -36,9 +36,14 @@ class Deployment:
 
     @cached_property
     def client(self) -> "S3Client":
-        """A client as the API's own; raises `ApiError` where there are no credentials."""
+        """Botocore's client, as the API's own; raises `ApiError` where there are no credentials."""
         self.s3.credentials()
-        return Client(self.settings).s3()
+        return self.asking.s3()
+
+    @cached_property
+    def asking(self) -> Client:
+        """Makes calls that the API never makes, and translates errors as the API does."""
+        return Client(self.settings)
 
     @property
     def bucket(self) -> str:

@@ -18,7 +18,8 @@ EXPIRED = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired")
 # With these codes a 4xx is no refusal: the same request may succeed a little later.
 BUSY = {
     "BandwidthLimitExceeded", "InternalError", "LimitExceededException", "PriorRequestNotComplete",
-    "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled",
+    "ProvisionedThroughputExceededException", "RequestLimitExceeded",
+    "RequestRateLimitExceeded", "RequestThrottled",
     "RequestThrottledException", "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable",
     "SlowDown", "ThrottledException", "Throttling", "ThrottlingException", "TooManyRequests",
     "TooManyRequestsException", "TransactionInProgressException",

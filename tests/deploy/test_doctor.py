@@ -17,6 +17,8 @@ from db.migrate import migrate
 from deploy.doctor import examine, read_env
 from deploy.documents import document
 from deploy.report import lines
+from tests.support.aws_refusals import SECRET_WORDS, Refusal, another_region, refusing
+from tests.support.http_faults import FaultyProxy
 from tests.support.keyless import Issuer
 from tests.support.servers import ROOT
 from tests.support.tampering import TamperingProxy
@@ -211,7 +213,14 @@ def test_no_credentials(healthy):
 
 
 def test_wrong_keys(healthy):
-    assert "(403)" in wrong(healthy | {"AWS_SECRET_ACCESS_KEY": "not-the-one"})["bucket"]
+    for name, code in (
+        ("AWS_SECRET_ACCESS_KEY", "SignatureDoesNotMatch"),
+        ("AWS_ACCESS_KEY_ID", "InvalidAccessKeyId"),
+    ):
+        told = wrong(healthy | {name: "not-the-one"})["bucket"]
+        assert f"({code})" in told
+        assert name in told
+        assert "iam-policy" not in told
 
 
 def test_temporary_keys_are_worth_a_look(healthy):
@@ -319,7 +328,7 @@ def test_a_store_that_takes_any_length(healthy):
     ("refused", "checks"),
     [
         (lambda method, path: method == "GET" and "uploadId" in path, {"list parts", "abort"}),
-        (lambda method, path: method == "PUT", {"upload", "browsers"}),
+        (lambda method, path: method == "PUT", {"upload"}),
         (lambda method, path: method == "HEAD" and "doctor/" in path, {"missing object"}),
         (lambda method, path: method == "POST" and "?uploads" in path, {"upload"}),
     ],
@@ -339,10 +348,65 @@ def test_an_upload_that_cannot_be_aborted_is_told(healthy, s3, bucket):
     with TamperingProxy(healthy["S3_ENDPOINT_URL"], refuse=refused) as proxy:
         problems = wrong(healthy | {"S3_ENDPOINT_URL": proxy.url})
     assert problems.keys() == {"abort"}
+    for item in s3.list_objects_v2(Bucket=bucket).get("Contents", ()):  # it could not be removed either
+        s3.delete_object(Bucket=bucket, Key=item["Key"])
     left = s3.list_multipart_uploads(Bucket=bucket)["Uploads"]
     assert any(upload["Key"] in problems["abort"] for upload in left)
     for upload in left:
         s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+
+
+KMS, IAM, CORS = "kms:GenerateDataKey", "deploy.documents iam-policy", "put-bucket-cors"
+
+
+@pytest.mark.parametrize(
+    ("operation", "refusal", "check", "words"),
+    [
+        ("CreateMultipartUpload", Refusal(403, "AccessDenied"), "upload", [IAM, "S3_SSE"]),
+        ("CreateMultipartUpload", Refusal(400, "KMS.NotFoundException"), "upload", [KMS]),
+        ("CreateMultipartUpload", Refusal(400, "ExpiredToken"), "upload", ["AWS_SESSION_TOKEN"]),
+        ("UploadPart", Refusal(400, "InvalidRequest"), "upload", ["Object Lock"]),
+        ("UploadPart", Refusal(403, "AccessDenied"), "upload", [IAM]),
+        ("UploadPart", Refusal(403, "RequestTimeTooSkewed"), "upload", ["clock"]),
+        ("CompleteMultipartUpload", Refusal(403, "AccessDenied"), "complete", [IAM, "kms:Decrypt"]),
+        ("CompleteMultipartUpload", Refusal(400, "KMS.DisabledException"), "complete", [KMS]),
+        ("CompleteMultipartUpload", Refusal(200, "AccessDenied"), "complete", [IAM]),
+        ("ListParts", Refusal(403, "AccessDenied"), "list parts", [IAM]),
+        ("HeadBucket", another_region("eu-west-1"), "bucket", ["S3_REGION=eu-west-1", "not in us-east-1"]),
+        ("*", another_region("eu-west-1"), "bucket", ["S3_REGION=eu-west-1", "not in us-east-1"]),
+        ("*", Refusal(400, "ExpiredToken"), "bucket", ["AWS_SESSION_TOKEN", "ExpiredToken"]),
+        ("*", Refusal(404, "NoSuchBucket"), "bucket", ["create-bucket"]),
+        ("*", Refusal(503, "SlowDown"), "bucket", ["does not answer", "SlowDown"]),
+    ],
+    ids=lambda value: f"{value.status} {value.code}" if isinstance(value, Refusal) else None,
+)
+def test_the_cause_of_each_refusal_is_named(healthy, operation, refusal, check, words):
+    with FaultyProxy(healthy["S3_ENDPOINT_URL"], refusing({operation: refusal})) as proxy:
+        problems = wrong(healthy | {"S3_ENDPOINT_URL": proxy.url})
+    for word in words:
+        assert word in problems[check]
+    told = "".join(problems.values())
+    assert SECRET_WORDS not in told
+    assert CORS not in told
+    if refusal.status == 400:
+        assert IAM not in problems[check]
+
+
+def test_signed_length_is_only_ok_where_the_right_one_is_taken(healthy):
+    refused = refusing({"UploadPart": Refusal(403, "AccessDenied")})
+    with FaultyProxy(healthy["S3_ENDPOINT_URL"], refused) as proxy:
+        assert "signed length" not in found(healthy | {"S3_ENDPOINT_URL": proxy.url})
+
+
+def test_an_object_that_cannot_be_removed_is_told(healthy, s3, bucket):
+    with FaultyProxy(
+        healthy["S3_ENDPOINT_URL"], refusing({"DeleteObject": Refusal(403, "AccessDenied")})
+    ) as proxy:
+        finding = found(healthy | {"S3_ENDPOINT_URL": proxy.url})["removal"]
+    assert finding.status == "warning"
+    [left] = s3.list_objects_v2(Bucket=bucket)["Contents"]
+    assert left["Key"] in finding.text
+    s3.delete_object(Bucket=bucket, Key=left["Key"])
 
 
 @pytest.mark.parametrize("seconds", [-600, 600])

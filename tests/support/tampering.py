@@ -4,7 +4,7 @@ from tests.support.http_server import Handler, HttpServer
 
 
 class TamperingProxy(HttpServer):
-    """`cut` shortens longer bodies, `headers` replaces headers of answers, `drop` leaves some out,
+    """`cut` shortens the bodies of PUTs, `headers` replaces headers of answers, `drop` leaves some out,
     and `refuse` tells by method and path which requests are 403.
     """
 
@@ -13,7 +13,8 @@ class TamperingProxy(HttpServer):
 
         class Tampering(Handler):
             def serve(self):
-                body = self.body()[:cut]
+                body = self.body()
+                body = body[:cut] if self.command == "PUT" else body
                 if refuse and refuse(self.command, self.path):
                     self.answer(403, (), b"")
                     return
