@@ -13,8 +13,8 @@ KMS = (
     "bucket's region and be enabled, and the role or user needs kms:GenerateDataKey and kms:Decrypt on it."
 )
 LOCK = (
-    "Does the bucket have Object Lock with a default retention? Then S3 wants a checksum with each part, which\n"
-    "presigned URLs do not carry: use a bucket without it."
+    "Does the bucket have Object Lock with a default retention? Then S3 wants a checksum with each part,\n"
+    "which presigned URLs do not carry: use a bucket without it."
 )
 CLOCK = "Set this machine's clock: timedatectl set-ntp true"
 ACCOUNT = "Ask the store's provider: it is about the account (payment, quota or suspension)."
@@ -24,8 +24,8 @@ FIXES = {
     "And is S3_ENDPOINT_URL the right store?",
     "SignatureDoesNotMatch": "The secret is not that of the key: set AWS_SECRET_ACCESS_KEY or "
     "S3_SECRET_ACCESS_KEY again, without quotes.",
-    "InvalidToken": "The session token is not that of the key: set AWS_SESSION_TOKEN or S3_SESSION_TOKEN again, "
-    "or remove it.",
+    "InvalidToken": "The session token is not that of the key: set AWS_SESSION_TOKEN or S3_SESSION_TOKEN "
+    "again, or remove it.",
     "ExpiredToken": STALE,
     "ExpiredTokenException": STALE,
     "TokenRefreshRequired": STALE,
@@ -69,8 +69,8 @@ def fix_of(deployment: Deployment, code: str) -> str:
         return KMS
     if code in FORBIDDEN:
         return (
-            f"{deployment.iam_policy()}\nIs it given? Then a policy of the bucket's denies it (one that wants an "
-            "encryption header is met by S3_SSE),\nor the KMS key does: the role or user needs "
+            f"{deployment.iam_policy()}\nIs it given? Then a policy of the bucket's denies it (one that "
+            "wants an encryption header is met by S3_SSE),\nor the KMS key does: the role or user needs "
             "kms:GenerateDataKey and kms:Decrypt on it."
         )
     return FIXES.get(code) or f"Look {code} up in the store's documentation of its errors."
