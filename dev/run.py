@@ -1,5 +1,6 @@
 """`make run`: the whole product on this machine, with an embedded database and S3 store."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ import psycopg
 
 from db.migrate import MigrationError, migrate
 from dev.env_files import write_shell_file, write_vercel_file
+from dev.lan import Place, Relay
 from dev.processes import StackError
 from dev.stack import Stack
 from lib.runtime.config import SettingsError
@@ -28,10 +30,10 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Server:
     """The API's process, on a listening socket of ours, so that a restart refuses nobody."""
 
-    def __init__(self, port: int, env: Mapping[str, str]) -> None:
+    def __init__(self, place: Place, env: Mapping[str, str]) -> None:
         self._env = env
         self._process: subprocess.Popen[bytes] | None = None
-        self._socket = _listen(port)
+        self._socket = _listen(place)
         self._lifeline = os.pipe()  # its end tells the server that we are gone, however we went
 
     def start(self) -> None:
@@ -58,28 +60,32 @@ class Server:
         return self._process.poll() if self._process else None
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(place: Place) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((place.host, place.port))
     except OSError as error:
         raise StackError(
-            f"Port {port} cannot be used ({error.strerror}): choose another with PORT=… make run"
+            f"Port {place.port} cannot be used ({error.strerror}): choose another with PORT=… make run"
         ) from None
     listener.listen(256)
     return listener
 
 
-def _environment(stack_env: Mapping[str, str], port: int) -> dict[str, str]:
+def _environment(stack_env: Mapping[str, str], place: Place) -> dict[str, str]:
     """What the API runs in: the caller's own variables, the stack's over them, and defaults below them."""
     defaults = {
         "AUTH_BYPASS": "true",
         "RATE_LIMIT_BYPASS": "true",
         "VERCEL_ENV": "development",  # as `vercel dev`: a VERCEL_TOKEN of the caller's is no deployment
-        "ALLOWED_ORIGINS": f"http://localhost:{port},http://127.0.0.1:{port}",
     }
-    return {**defaults, **os.environ, **stack_env, "API_URL": f"http://localhost:{port}"}
+    own = {"API_URL": place.url, "ALLOWED_ORIGINS": ",".join(_origins(place))}
+    return {**defaults, **os.environ, **stack_env, **own}
+
+
+def _origins(place: Place) -> list[str]:
+    return place.origins(os.environ.get("ALLOWED_ORIGINS"))
 
 
 def _stamp() -> int:
@@ -118,18 +124,20 @@ def _watch(server: Server, stack: Stack | None) -> None:
             print("The API does not start: fix it, and it comes back.", file=sys.stderr, flush=True)
 
 
-def _serve(port: int, stack: Stack | None) -> None:
-    env = _environment(stack.env() if stack else {}, port)
+def _serve(place: Place, stack: Stack | None, stack_env: Mapping[str, str]) -> None:
+    env = _environment(stack_env, place)
     migrate(env["DATABASE_URL"])
     write_shell_file(env, DEV / "env")
     if not write_vercel_file(env, ROOT / ".env"):
         print(
             "`vercel dev` reads your own .env: `make run` leaves it alone, and has its settings in .dev/env."
         )
-    server = Server(port, env)
+    server = Server(place, env)
     try:
         server.start()
         print(f"The API is at {env['API_URL']}. Ctrl-C stops it. Paste one of these next:\n", flush=True)
+        if place.is_open:
+            print(f"  HOST={place.host}: everybody in this network is let in, without a token.\n")
         print(f"  curl -s -X POST {env['API_URL']}/api/mocs/uploads/sessions -d '{{}}'")
         print("  make upload   # in another terminal; a sample of 32 MB, or FILE=manual.pdf")
         print(f"  open {env['API_URL']}/        # the upload page", flush=True)
@@ -155,15 +163,19 @@ def _uses_own_servers() -> bool:
 
 
 def _run() -> None:
-    port = _port()
+    place = Place.from_env(os.environ, _port())
     DEV.mkdir(exist_ok=True)
     if _uses_own_servers():
         print("DATABASE_URL and S3_ENDPOINT_URL are set: these are used, and nothing is embedded.")
-        _serve(port, None)
+        _serve(place, None, {})
         return
-    _listen(port).close()  # a port in use is said at once, before anything is started
-    with Stack(DEV, origins=[f"http://localhost:{port}", f"http://127.0.0.1:{port}"]) as stack:
-        _serve(port, stack)
+    _listen(place).close()  # a port in use is said at once, before anything is started
+    with Stack(DEV, origins=_origins(place)) as stack, contextlib.ExitStack() as more:
+        env = stack.env()
+        if place.is_open:
+            relay = more.enter_context(Relay(place.host, int(env["S3_ENDPOINT_URL"].rpartition(":")[2])))
+            env["S3_ENDPOINT_URL"] = f"http://{place.public_host}:{relay.port}"
+        _serve(place, stack, env)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

@@ -267,3 +267,25 @@ def test_the_same_checkout_twice_is_a_sentence_and_another_copy_runs_beside(star
     other.process.terminate()
     other.end()
     assert other.process.returncode == 0
+
+
+def test_an_app_on_another_origin_and_a_phone_can_use_both_the_api_and_the_store(folder):
+    origin = "http://localhost:5173"
+    run = Run(folder, ALLOWED_ORIGINS=origin, HOST="0.0.0.0", PUBLIC_HOST="127.0.0.1").wait()
+    sessions = f"{run.url}/api/mocs/uploads/sessions"
+    asks = {"Origin": origin, "Access-Control-Request-Method": "PUT"}
+    assert httpx.options(sessions, headers=asks).headers["Access-Control-Allow-Origin"] == origin
+    session = httpx.post(sessions, json={}).json()["sessionId"]
+    file = {"name": "a.pdf", "size": 4, "type": "application/pdf", "partCount": 1}
+    registered = httpx.post(f"{sessions}/{session}/files", json=file).json()
+    [part] = registered["presignedUrls"]
+    assert httpx.options(part["url"], headers=asks).headers["Access-Control-Allow-Origin"] == origin
+    assert httpx.put(part["url"], content=b"%PDF").status_code == 200
+    done = httpx.post(f"{sessions}/{session}/files/{registered['fileId']}/complete")
+    assert done.json()["sizeBytes"] == 4
+    postgres = run.children()["postgres"]
+    assert {one.laddr.ip for one in postgres.net_connections("tcp") if one.status == "LISTEN"} == {
+        "127.0.0.1"
+    }
+    run.process.send_signal(signal.SIGINT)
+    assert "everybody in this network is let in" in run.end()

@@ -1,0 +1,53 @@
+"""Who may use a local stack, and from where."""
+
+import httpx
+import pytest
+
+from dev.lan import Place, Relay
+from tests.support.http_server import Handler, HttpServer
+
+
+@pytest.mark.parametrize(
+    ("env", "host", "url"),
+    [
+        ({}, "127.0.0.1", "http://localhost:3000"),
+        ({"HOST": "localhost"}, "127.0.0.1", "http://localhost:3000"),
+        ({"HOST": "x86_64-conda-linux-gnu"}, "127.0.0.1", "http://localhost:3000"),
+        ({"HOST": "192.0.2.7"}, "192.0.2.7", "http://192.0.2.7:3000"),
+        ({"HOST": "0.0.0.0", "PUBLIC_HOST": "laptop.local"}, "0.0.0.0", "http://laptop.local:3000"),
+    ],
+)
+def test_where_it_listens_and_the_address_of_its_urls(env, host, url):
+    place = Place.from_env(env, 3000)
+    assert (place.host, place.url) == (host, url)
+    assert place.is_open == (host != "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "origins"),
+    [
+        (None, ["http://localhost:3000", "http://127.0.0.1:3000"]),
+        ("", ["http://localhost:3000", "http://127.0.0.1:3000"]),
+        (
+            "http://localhost:5173, http://localhost:3000",
+            ["http://localhost:3000", "http://127.0.0.1:3000", "http://localhost:5173"],
+        ),
+        ("*", ["*"]),
+        ("http://a.example,*", ["*"]),
+    ],
+)
+def test_the_pages_own_origins_and_those_that_are_allowed(allowed, origins):
+    assert Place.from_env({}, 3000).origins(allowed) == origins
+
+
+def test_a_relay_passes_both_ways_and_ends_with_its_block():
+    class Echo(Handler):
+        def serve(self):
+            self.answer(200, [], self.body() + self.headers["Host"].encode())
+
+    with HttpServer(Echo) as server, Relay("127.0.0.1", int(server.url.rpartition(":")[2])) as relay:
+        url = f"http://127.0.0.1:{relay.port}/"
+        body = b"x" * 3_000_000
+        assert httpx.put(url, content=body).content == body + f"127.0.0.1:{relay.port}".encode()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
