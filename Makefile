@@ -50,7 +50,7 @@ types: $(TESTS) ## mypy, strict; the handlers one by one, because Vercel's names
 
 types-page: $(STAMP) ## The page's JavaScript, by its JSDoc types (needs npm)
 	$(PY) -m dev.npm typescript tsc --checkJs --noEmit --strict --target es2022 --module es2022 \
-	  --lib es2023,dom,dom.iterable public/*.js
+	  --lib es2023,dom,dom.iterable public/*.js public/*/*.js
 
 check: lint types test ## All three
 

@@ -10,5 +10,7 @@ app = Endpoint(get_application)
 
 @app.on(routes.GET_OPENAPI)
 def show(api: Application, _: Call[None]) -> Response:
-    """200 with the document, and with what may be uploaded under these settings."""
-    return Response(200, document_at(api.settings.own_url) | {"x-upload-policy": api.policy.as_document()})
+    """200 with the document, what may be uploaded under these settings, and whether a token is asked for."""
+    open_to_all = {"security": []} if api.settings.auth_bypass else {}
+    mine = open_to_all | {"x-upload-policy": api.policy.as_document()}
+    return Response(200, document_at(api.settings.own_url) | mine)

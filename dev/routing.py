@@ -40,8 +40,13 @@ class Router:
             if not path.name.startswith(("_", ".")) and "__pycache__" not in path.parts
         }
         config = self._root / "vercel.json"
-        rewrites = json.loads(config.read_text()).get("rewrites", []) if config.exists() else []
+        settings = json.loads(config.read_text()) if config.exists() else {}
+        rewrites = settings.get("rewrites", [])
         self._rewrites = [Rule(_source_pattern(r["source"]), r["destination"]) for r in rewrites]
+        self._headers = [
+            (_source_pattern(rule["source"]), [(h["key"], h["value"]) for h in rule["headers"]])
+            for rule in settings.get("headers", [])
+        ]
         self._dynamic = [
             Rule(_function_pattern(name), name)
             for name in sorted(self._functions, key=_specificity)
@@ -62,6 +67,10 @@ class Router:
             if match:
                 return self._rewritten(rule, match, query)
         return self._function(path, query)
+
+    def headers(self, path: str) -> list[tuple[str, str]]:
+        """The headers that `vercel.json` adds to what is served at this path."""
+        return [header for pattern, headers in self._headers if pattern.fullmatch(path) for header in headers]
 
     def _rewritten(self, rule: Rule, match: re.Match[str], query: str) -> Target | None:
         destination = rule.destination

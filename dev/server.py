@@ -38,7 +38,7 @@ class Server:
         if target is None:
             return _text(start_response, "404 Not Found", "The page could not be found\n\nNOT_FOUND\n")
         if not target.is_function:
-            return _static(target.path, environ, start_response)
+            return _static(target.path, environ, start_response, self._router.headers(path))
         if int(environ.get("CONTENT_LENGTH") or 0) > MAX_BODY_SIZE:
             return _text(start_response, "413 Content Too Large", "FUNCTION_PAYLOAD_TOO_LARGE\n")
         try:
@@ -72,14 +72,19 @@ def _text(start_response: Callable[..., Any], status: str, text: str) -> list[by
     return [body]
 
 
-def _static(path: Path, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+def _static(
+    path: Path,
+    environ: dict[str, Any],
+    start_response: Callable[..., Any],
+    more: list[tuple[str, str]],
+) -> list[bytes]:
     if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
         return _text(start_response, "405 Method Not Allowed", "INVALID_REQUEST_METHOD\n")
     body = path.read_bytes()
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     kind += "; charset=utf-8" if kind.startswith("text/") else ""
     headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-cache")]
-    start_response("200 OK", headers)
+    start_response("200 OK", headers + more)
     return [body] if environ["REQUEST_METHOD"] == "GET" else []
 
 

@@ -2,19 +2,21 @@
 /** The list of files: what is in it, and how it is shown. */
 
 import { Row, element } from "./row.js";
-import { bytes, duration, explain, percent, plural } from "./words.js";
+import { bytes, duration, percent, plural } from "./words.js";
 
 /**
  * @typedef {import("./memory.js").Remembered} Remembered
- * @typedef {"ready" | "registering" | "refused" | "queued" | "uploading" | "waiting" | "completing" | "completed"
- *   | "paused" | "interrupted" | "elsewhere" | "failed"} State
- * @typedef {Remembered & { state: State, file?: File, error?: Error, note?: string, sentBytes: number,
- *   partSizeBytes: number, sentByPart: number[], kept: Set<number>, stop?: AbortController, sessionId?: string,
- *   isRenewed?: boolean }} Item
- *   `kept`: the parts that were there before this page sent any.
+ * @typedef {"ready" | "registering" | "refused" | "queued" | "uploading" | "pausing" | "waiting" | "completing"
+ *   | "completed" | "paused" | "interrupted" | "elsewhere" | "changed" | "unsure" | "failed"} State
+ * @typedef {Remembered & { state: State, file?: File, other?: File, error?: Error, note?: string, sentBytes: number,
+ *   partSizeBytes: number, sentByPart: number[], kept: Set<number>, stop?: AbortController, pause?: AbortController,
+ *   goesOn?: boolean, release?: () => void, renewals?: number, fileUrl?: string }} Item
+ *   `kept`: the parts that were there before this page sent any. `other`: a file that may be another one. `goesOn`:
+ *   resumed while it was pausing. `release`: gives the file back to other tabs.
  */
 
-const ACTIVE = new Set(["registering", "queued", "uploading", "waiting", "completing"]);
+const ACTIVE = new Set(["registering", "queued", "uploading", "pausing", "waiting", "completing"]);
+const STARTED = new Set(["paused", "interrupted", "changed", "unsure", "failed"]);
 
 /** @type {Map<Item, Row>} */
 const rows = new Map();
@@ -23,6 +25,9 @@ export const items = () => [...rows.keys()];
 export const inState = (...states) => items().filter((item) => states.includes(item.state));
 /** @param {Item} item */
 export const isActive = (item) => ACTIVE.has(item.state);
+
+/** What `cancel all` is about. */
+export const unfinished = () => items().filter((item) => isActive(item) || STARTED.has(item.state));
 
 /** @param {Item} item @param {import("./row.js").Actions} actions */
 export function addRow(item, actions) {
@@ -47,7 +52,9 @@ export function removeRow(item) {
 export function change(item, changes) {
   Object.assign(item, changes);
   dirty.add(item);
-  if (dirty.size === 1) requestAnimationFrame(refresh);
+  if (dirty.size > 1) return;
+  if (document.hidden) setTimeout(refresh, 250); // nothing is painted then, but the title is read
+  else requestAnimationFrame(refresh);
 }
 
 /** @type {Set<Item>} */
@@ -56,37 +63,50 @@ const dirty = new Set();
 let samples = [];
 
 export function refresh() {
-  for (const item of dirty) rows.get(item)?.show(item, explain(item.error));
+  for (const item of dirty) rows.get(item)?.show(item);
   dirty.clear();
   const all = items();
   const ready = inState("ready").length;
+  const refused = inState("refused").length;
   const active = all.filter(isActive);
-  const interrupted = inState("interrupted");
+  const failed = inState("failed").length;
+  document.body.classList.toggle("has-files", all.length > 0);
   show("files", all.length);
   show("start", ready);
   element("start").textContent = `Upload ${plural(ready, "file")}`;
   show("pause-all", active.length > 1);
   show("resume-all", inState("paused").length > 1);
-  show("cancel-all", all.filter((item) => isActive(item) || ["paused", "interrupted", "failed"].includes(item.state)).length > 1);
+  show("retry-all", failed > 1);
+  show("cancel-all", unfinished().length > 1);
   show("clear", inState("completed").length && !active.length);
-  show("interrupted", interrupted.length);
-  element("interrupted-text").textContent =
-    `${interrupted.length === 1 ? interrupted[0].name + " was" : interrupted.length + " uploads were"} interrupted. ` +
-    `Choose ${interrupted.length === 1 ? "it" : "them"} again: only what is missing is sent.`;
-  showTotal(all.filter((item) => !["ready", "refused"].includes(item.state)), active);
+  show("clear-refused", refused);
+  element("clear-refused").textContent = `Remove ${refused} refused`;
+  showInterrupted(inState("interrupted"));
+  showTotal(all.filter((item) => !["ready", "refused"].includes(item.state)), active, refused, failed);
 }
 
-/** @param {Item[]} counted @param {Item[]} active */
-function showTotal(counted, active) {
+/** @param {Item[]} interrupted */
+function showInterrupted(interrupted) {
+  const [one] = interrupted;
+  show("interrupted", one);
+  element("interrupted-text").textContent = interrupted.length === 1
+    ? `${one.name} was interrupted. Choose it again: only what is missing is sent.`
+    : `${interrupted.length} uploads were interrupted. Choose them again: only what is missing is sent.`;
+}
+
+/** @param {Item[]} counted @param {Item[]} active @param {number} refused @param {number} failed */
+function showTotal(counted, active, refused, failed) {
   const sent = counted.reduce((sum, item) => sum + item.sentBytes, 0);
   const size = counted.reduce((sum, item) => sum + item.size, 0);
   const done = counted.filter((item) => item.state === "completed").length;
   show("total", counted.length);
   /** @type {HTMLProgressElement} */ (element("total")).value = percent(sent, size);
   const speed = active.length ? speedOf(sent) : ((samples = []), 0);
-  element("summary").textContent = !counted.length ? "Check the categories, then start." : [
-    `${done} of ${plural(counted.length, "file")} done`,
-    `${bytes(sent)} of ${bytes(size)}`,
+  element("summary").textContent = [
+    counted.length ? `${done} of ${plural(counted.length, "file")} done` : inState("ready").length && "Check the categories, then start.",
+    counted.length > 0 && `${bytes(sent)} of ${bytes(size)}`,
+    failed > 0 && `${failed} failed`,
+    refused > 0 && `${refused} refused`,
     speed > 0 && `${bytes(speed)}/s`,
     speed > 0 && sent < size && `${duration((size - sent) / speed)}\u00a0left`,
   ].filter(Boolean).join(" · ");

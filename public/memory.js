@@ -3,35 +3,51 @@
  *
  * @typedef {import("./upload-client.js").Session} Session
  * @typedef {{ fileId: string, fileKey: string, name: string, size: number, lastModified: number, type: string,
- *   category: string }} Remembered
+ *   category: string, sessionId?: string, fingerprint?: string }} Remembered
+ * @typedef {{ session: Session | null, files: Remembered[] }} Memory `session` is the one that takes the next files
  */
 
-const STORE = "uploads"; // { session, files: Remembered[] }
+const STORE = "uploads";
 
-/** @returns {{ session: Session | null, files: Remembered[] }} */
+/** What this tab would keep, where the browser lets it keep nothing. @type {string | null} */
+let ownOnly = null;
+
+/** Whether a reload would find it. */
+export let isKept = true;
+
+/** @returns {Memory} */
 export function stored() {
   try {
-    const { session = null, files = [] } = JSON.parse(localStorage.getItem(STORE) ?? "{}");
-    return { session, files };
+    const { session = null, files = [] } = JSON.parse((isKept ? localStorage.getItem(STORE) : ownOnly) ?? "{}");
+    // Before each file had its session, all of them were of one.
+    return { session, files: files.map((/** @type {Remembered} */ file) => ({ sessionId: session?.sessionId, ...file })) };
   } catch {
     return { session: null, files: [] };
   }
 }
 
-/** @param {(state: { session: Session | null, files: Remembered[] }) => void} change */
+/** @param {(state: Memory) => void} change */
 export function store(change) {
   const state = stored();
   change(state);
-  if (state.session) localStorage.setItem(STORE, JSON.stringify(state));
-  else localStorage.removeItem(STORE);
+  const text = state.session || state.files.length ? JSON.stringify(state) : null;
+  ownOnly = text;
+  try {
+    if (text === null) localStorage.removeItem(STORE);
+    else localStorage.setItem(STORE, text);
+    isKept = true;
+  } catch { // blocked, or full
+    isKept = false;
+  }
 }
 
 /** @param {Remembered[]} some */
 export function remember(some) {
   store(({ files }) => {
-    for (const { fileId, fileKey, name, size, lastModified, type, category } of some) {
+    for (const { fileId, fileKey, name, size, lastModified, type, category, sessionId, fingerprint } of some) {
       const known = files.findIndex((file) => file.fileId === fileId);
-      files.splice(known < 0 ? files.length : known, 1, { fileId, fileKey, name, size, lastModified, type, category });
+      const entry = { fileId, fileKey, name, size, lastModified, type, category, sessionId, fingerprint };
+      files.splice(known < 0 ? files.length : known, 1, entry);
     }
   });
 }
@@ -47,5 +63,5 @@ export function forget(some) {
 
 /** @param {() => void} react called when another tab has changed it */
 export function onChangeElsewhere(react) {
-  addEventListener("storage", ({ key }) => key === STORE && react());
+  addEventListener("storage", ({ key }) => (key === STORE || key === null) && react());
 }

@@ -1,45 +1,92 @@
 // @ts-check
 /** The upload page: what people do on it, and what follows. */
 
-import { inState, isActive, items, refresh, say } from "./list.js";
-import { onChangeElsewhere } from "./memory.js";
+import { askBeforeCancelling, cancelAll } from "./cancelling.js";
+import { inState, isActive, items, refresh, say, unfinished } from "./list.js";
+import { choose } from "./choosing.js";
+import { filesOf, withoutHidden } from "./folders.js";
+import { onChangeElsewhere, remember, stored } from "./memory.js";
+import { listenForNotice } from "./notice.js";
+import { acceptOf, accepted } from "./policy.js";
+import { arrive, arriveAgain, listenForBeats, restore } from "./restoring.js";
 import { element } from "./row.js";
 import { listenForToken } from "./sign-in.js";
-import { arrive, arriveAgain, begin, cancelAll, choose, pause, remove, restore, run } from "./uploads.js";
+import { beat } from "./tabs.js";
+import { listenForReleases, pause, remove, resume, retry, start } from "./uploads.js";
+import { bytes } from "./words.js";
+
+/** @typedef {import("./list.js").Item} Item */
+
+const MUCH_BYTES = 50_000_000; // one file's upload is cancelled without a question below that
 
 function listen() {
-  const input = /** @type {HTMLInputElement} */ (element("input"));
-  input.addEventListener("change", () => {
-    choose([...(input.files ?? [])]);
-    input.value = ""; // so that the same file can be chosen again
-  });
+  const input = inputOf("input"), folder = inputOf("folder");
+  for (const one of [input, folder]) {
+    one.addEventListener("change", () => {
+      const files = [...(one.files ?? [])];
+      choose(one === folder ? withoutHidden(files) : files);
+      one.value = ""; // so that the same file can be chosen again
+    });
+  }
   element("choose-again").addEventListener("click", () => input.click());
   element("start").addEventListener("click", () => {
     element("files-title").focus(); // the button goes
-    begin(inState("ready"));
+    start(inState("ready"));
   });
   element("pause-all").addEventListener("click", () => items().forEach(pause));
-  element("resume-all").addEventListener("click", () => inState("paused").forEach((item) => run(item)));
-  element("cancel-all").addEventListener("click", askThenCancelAll);
-  element("clear").addEventListener("click", () => {
-    inState("completed").forEach(remove);
-    element("input").focus();
+  element("resume-all").addEventListener("click", () => resume(inState("paused")));
+  element("retry-all").addEventListener("click", () => retry(inState("failed")));
+  element("cancel-all").addEventListener("click", async () => {
+    if (!(await ask("Cancel all uploads?", unfinished(), "Cancel all"))) return;
+    await cancelAll();
+    input.focus();
   });
+  for (const [id, state] of /** @type {const} */ ([["clear", "completed"], ["clear-refused", "refused"]])) {
+    element(id).addEventListener("click", () => {
+      inState(state).forEach(remove);
+      input.focus();
+    });
+  }
+  askBeforeCancelling(async ([item]) =>
+    item.sentBytes < MUCH_BYTES || ask(`Cancel ${item.name}?`, [item], "Cancel upload"));
   listenForToken(arriveAgain);
-  onChangeElsewhere(restore);
+  listenForNotice();
+  listenForBeats();
+  listenForReleases(restore);
+  onChangeElsewhere(changedElsewhere);
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && restore());
   addEventListener("offline", () => items().some(isActive) && say(["Offline. It goes on when the network is back."]));
   listenForDrops();
 }
 
-async function askThenCancelAll() {
+/** Two tabs that write at the same moment may lose what one of them wrote. */
+function changedElsewhere() {
+  const known = new Set(stored().files.map((file) => file.fileId));
+  const missing = items().filter((item) => item.release && item.sessionId && !known.has(item.fileId) && item.state !== "completed");
+  if (missing.length) remember(missing);
+  restore();
+}
+
+/** @param {string} id */
+const inputOf = (id) => /** @type {HTMLInputElement} */ (element(id));
+
+/** @param {string} question @param {Item[]} some @param {string} yes @returns {Promise<boolean>} */
+async function ask(question, some, yes) {
   const dialog = /** @type {HTMLDialogElement} */ (element("confirm"));
+  const sent = some.reduce((sum, item) => sum + item.sentBytes, 0);
+  element("confirm-title").textContent = question;
+  element("confirm-text").textContent = `${bytes(sent)} that have been sent are thrown away. Finished files stay.`;
+  element("confirm-yes").textContent = yes;
   dialog.returnValue = "keep";
   dialog.showModal();
   await new Promise((done) => dialog.addEventListener("close", done, { once: true }));
-  if (dialog.returnValue !== "cancel") return;
-  await cancelAll();
-  element("input").focus();
+  return dialog.returnValue === "cancel";
+}
+
+function showPolicy() {
+  if (!accepted()) return;
+  element("choose-hint").textContent = accepted();
+  inputOf("input").accept = acceptOf();
 }
 
 function listenForDrops() {
@@ -52,10 +99,13 @@ function listenForDrops() {
   addEventListener("drop", (event) => {
     event.preventDefault();
     move(-depth);
-    choose([...(event.dataTransfer?.files ?? [])]);
+    if (event.dataTransfer) filesOf(event.dataTransfer).then(choose, () => say(["The dropped files cannot be read."]));
   });
 }
 
 listen();
-setInterval(() => items().some(isActive) && refresh(), 1000);
-arrive();
+setInterval(() => {
+  if (items().some(isActive)) refresh();
+  beat(items());
+}, 1000);
+arrive(showPolicy);

@@ -1,16 +1,22 @@
 // @ts-check
 /** One file's row in the list. */
 
+import { isReadable, previewOf } from "./finished.js";
+import { categories, titleOf } from "./policy.js";
+import { explain, helps } from "./reasons.js";
 import { bytes, percent, statusOf } from "./words.js";
 
 /**
  * @typedef {import("./list.js").Item} Item
- * @typedef {{ pause: () => void, resume: () => void, retry: () => void, cancel: () => void, remove: () => void,
- *   category: (value: string) => void }} Actions
+ * @typedef {{ pause: () => void, resume: () => void, retry: () => void, startOver: () => void, cancel: () => void,
+ *   remove: () => void, category: (value: string) => void }} Actions
  */
 
 const MAX_BRICKS = 60; // more parts than that are one bar
 const UNSETTLED = new Set(["ready", "refused"]); // the category may still change
+const BUTTONS = /** @type {const} */ ({
+  pause: "pause", resume: "resume", retry: "retry", "start-over": "startOver", cancel: "cancel", remove: "remove",
+});
 
 /** @param {string} id @returns {HTMLElement} */
 export function element(id) {
@@ -29,12 +35,14 @@ export class Row {
     this.find(".name").textContent = name;
     this.find(".name").title = name;
     this.find(".bricks").setAttribute("aria-label", `Upload of ${name}`);
-    for (const action of /** @type {const} */ (["pause", "resume", "retry", "cancel", "remove"])) {
-      const button = this.find(`.${action}`);
+    for (const [css, action] of Object.entries(BUTTONS)) {
+      const button = this.find(`.${css}`);
       button.setAttribute("aria-label", `${button.textContent} ${name}`);
       button.addEventListener("click", actions[action]);
     }
     const select = /** @type {HTMLSelectElement} */ (this.find(".category"));
+    const known = categories().map((one) => new Option(titleOf(one.name), one.name));
+    if (known.length) select.replaceChildren(...known); // else those of the template
     select.setAttribute("aria-label", `Category of ${name}`);
     select.addEventListener("change", () => actions.category(select.value));
   }
@@ -44,25 +52,29 @@ export class Row {
     return /** @type {HTMLElement} */ (this.node.querySelector(selector));
   }
 
-  /** @param {Item} item @param {string} problem */
-  show(item, problem) {
+  /** @param {Item} item */
+  show(item) {
     const { state } = item;
+    const help = helps(item);
     this.node.dataset.state = state;
-    this.node.dataset.category = item.category;
+    const isHopeless = state === "refused" && !help.retry && !help.category; // no category takes it
+    this.node.dataset.category = isHopeless ? "none" : item.category;
     this.find(".size").textContent = bytes(item.size);
     const select = /** @type {HTMLSelectElement} */ (this.find(".category"));
     select.value = item.category;
-    select.disabled = !UNSETTLED.has(state);
+    select.disabled = !UNSETTLED.has(state) || !help.category;
     this.#offer({
       pause: ["queued", "uploading", "waiting"].includes(state),
-      resume: state === "paused",
-      retry: state === "failed" || state === "refused",
-      cancel: ["queued", "uploading", "waiting", "paused", "interrupted", "failed"].includes(state),
+      resume: ["paused", "pausing", "unsure"].includes(state),
+      retry: ["failed", "refused"].includes(state) && help.retry,
+      "start-over": ["changed", "unsure"].includes(state),
+      cancel: ["queued", "uploading", "pausing", "waiting", "paused", "interrupted", "changed", "unsure", "failed"].includes(state),
       remove: ["ready", "refused", "completed"].includes(state),
     });
     this.#showBricks(item);
+    if (state === "completed") this.#showFinished(item);
     const status = this.find(".status");
-    const text = problem || item.note || statusOf(item);
+    const text = explain(item) || item.note || statusOf(item);
     if (status.textContent !== text) status.textContent = text;
   }
 
@@ -73,6 +85,24 @@ export class Row {
     // A button that goes must not take the focus with it.
     if (focused instanceof HTMLButtonElement && focused.hidden) {
       (/** @type {HTMLElement | null} */ (this.node.querySelector("button:not([hidden])")) ?? this.node).focus();
+    }
+  }
+
+  /** Once: a link where it can be read, and a small picture. @param {Item} item */
+  async #showFinished({ fileUrl, file, name }) {
+    const known = this.node.dataset;
+    if (fileUrl && !known.link) {
+      known.link = "asked";
+      if (await isReadable(fileUrl)) {
+        const link = Object.assign(document.createElement("a"), { href: fileUrl, textContent: name, target: "_blank", rel: "noopener" });
+        this.find(".name").replaceChildren(link);
+      }
+    }
+    if (file && !known.preview) {
+      known.preview = "asked";
+      const picture = await previewOf(file);
+      picture?.setAttribute("aria-hidden", "true");
+      if (picture) this.find(".swatch").replaceWith(Object.assign(picture, { className: "preview" }));
     }
   }
 

@@ -6,7 +6,24 @@ import { element } from "./row.js";
 
 const TOKEN = "upload-token"; // sessionStorage
 
-export const token = () => sessionStorage.getItem(TOKEN);
+/** Where the browser blocks storage, the token lives as long as the page. @type {string | null} */
+let ownOnly = null;
+
+export function token() {
+  try {
+    return sessionStorage.getItem(TOKEN) ?? ownOnly;
+  } catch {
+    return ownOnly;
+  }
+}
+
+/** @param {string} text */
+function keep(text) {
+  ownOnly = text;
+  try {
+    sessionStorage.setItem(TOKEN, text);
+  } catch { /* blocked */ }
+}
 
 /** @param {string} problem what the API said */
 export function askForToken(problem) {
@@ -20,7 +37,7 @@ export function listenForToken(then) {
   const input = /** @type {HTMLInputElement} */ (element("token"));
   element("token-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    sessionStorage.setItem(TOKEN, input.value.trim());
+    keep(input.value.trim());
     input.value = "";
     show("sign-in", false);
     element("input").focus();

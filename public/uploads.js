@@ -1,335 +1,245 @@
 // @ts-check
-/** What happens to the files: chosen, registered, sent, cancelled, and found again after a reload. */
+/** What happens to files after they were chosen: registered, sent, paused, tried again, cancelled. */
 
-import { UploadClient, UploadError, typeOf } from "./upload-client.js";
-import { addRow, change, inState, items, refresh, removeRow, say } from "./list.js";
-import { forget, remember, store, stored } from "./memory.js";
-import { element } from "./row.js";
+import { SESSION_OVER, UPLOAD_GONE, UploadClient, UploadError, fingerprintOf, registerAcrossSessions, uuid } from "./upload-client.js";
+import { change, items, removeRow, say } from "./list.js";
+import { forget, isKept, remember, store, stored } from "./memory.js";
+import { notify } from "./notice.js";
+import { category } from "./policy.js";
+import { explain } from "./reasons.js";
 import { askForToken, token } from "./sign-in.js";
-import { explain, names, plural } from "./words.js";
+import { hold, inTurn, release, released } from "./tabs.js";
+import { names, plural } from "./words.js";
 
 /**
  * @typedef {import("./list.js").Item} Item
- * @typedef {import("./memory.js").Remembered} Remembered
  * @typedef {import("./upload-client.js").Session} Session
  * @typedef {import("./upload-client.js").Upload} Upload
- * @typedef {import("./upload-client.js").FileSummary} FileSummary
+ * @typedef {import("./upload-client.js").Registration} Registration
  */
 
-const NOBODY = "00000000-0000-0000-0000-000000000000";
-const SESSION_OVER = new Set(["SESSION_EXPIRED", "SESSION_NOT_ACTIVE", "SESSION_NOT_FOUND"]);
-const UPLOAD_GONE = new Set(["UPLOAD_NOT_FOUND", "FILE_NOT_FOUND"]);
+const MAX_RENEWALS = 3; // of one file: a session that ends again and again is not followed for ever
+const TOGETHER_MS = 150; // files whose session ends together are registered together
 
-const client = new UploadClient({ getToken: token });
+export const client = new UploadClient({ getToken: token });
 
-// --- Choosing
-
-/** @param {Iterable<File>} files */
-export function choose(files) {
-  const added = [], back = [], elsewhere = [], changed = [], again = [];
-  for (const file of files) {
-    const known = items().find((item) => isSame(item, file));
-    if (!known) {
-      added.push(addItem(newItem(file)));
-    } else if (known.lastModified !== file.lastModified) {
-      change(known, { note: "This file has changed since: what was sent belongs to the old one. Cancel it, then choose it again." });
-      changed.push(known);
-    } else {
-      known.file = file;
-      if (known.state === "interrupted") back.push(known);
-      else if (known.state === "elsewhere") elsewhere.push(known);
-      else again.push(known);
-    }
-  }
-  for (const item of back) run(item);
-  say([
-    added.length && `${plural(added.length, "file")} added.`,
-    back.length && `Going on with ${plural(back.length, "file")}.`,
-    elsewhere.length && `${names(elsewhere)}: being uploaded in another tab.`,
-    changed.length && `${names(changed)}: changed since.`,
-    again.length && `${names(again)}: in the list already.`,
-  ]);
-  if (!added.length) return;
-  refresh(); // the button must be there to take the focus
-  element("start").focus();
-}
-
-/** Of a file from before the reload, name and size say that it is meant; whether it has changed is said later.
- * @param {Item} item @param {File} file */
-function isSame(item, file) {
-  if (item.state === "completed" || item.name !== file.name || item.size !== file.size) return false;
-  return !item.file || item.lastModified === file.lastModified;
-}
-
-/** @param {File} file @returns {Item} */
-function newItem(file) {
-  const type = typeOf(file);
-  return {
-    fileId: crypto.randomUUID(), fileKey: freeKey(file.name), name: file.name, size: file.size,
-    lastModified: file.lastModified, type, category: categoryOf(type), file, state: "ready", ...nothingSent(),
-  };
-}
-
-function nothingSent() {
+export function nothingSent() {
   return { sentBytes: 0, partSizeBytes: 0, sentByPart: /** @type {number[]} */ ([]), kept: /** @type {Set<number>} */ (new Set()) };
 }
 
-/** A key that no other file of the list has: two files may have one name. @param {string} name */
-function freeKey(name) {
-  const taken = new Set(items().map((item) => item.fileKey));
-  let key = name;
-  for (let n = 2; taken.has(key); n++) key = `${name} (${n})`;
-  return key;
-}
+// --- Registering
 
-/** What the API would derive. @param {string} type */
-function categoryOf(type) {
-  if (type === "application/pdf") return "instruction";
-  return type.startsWith("image/") ? "image" : "parts-list";
-}
-
-/** @param {Item} item */
-function addItem(item) {
-  addRow(item, {
-    pause: () => pause(item),
-    resume: () => run(item),
-    retry: () => retry(item),
-    cancel: () => cancel(item),
-    remove: () => remove(item),
-    category: (value) => change(item, { category: value }),
+/** The stored session; a new one where there is none, or where that one takes no more. Two tabs share it.
+ * @param {Session | null} spent */
+function openSession(spent) {
+  return inTurn(async () => {
+    const { session } = stored();
+    if (session && session.sessionId !== spent?.sessionId) return { session, isNew: false };
+    const created = await client.createSession();
+    store((state) => (state.session = created));
+    return { session: created, isNew: true };
   });
-  return item;
 }
 
-/** @param {Item} item */
-export function pause(item) {
-  item.stop?.abort("pause");
-}
-
-// --- Uploading
-
-/** The stored session, or a new one; the API says when the stored one is over. @returns {Promise<Session>} */
-async function openSession() {
-  const { session } = stored();
-  if (session) return session;
-  const created = await client.createSession();
-  store((state) => (state.session = created));
-  return created;
+/** How many of the next files are worth asking a session for: what it holds is known, another tab's included.
+ * @param {Session} session @param {{ category?: string }[]} next */
+function room(session, next) {
+  const inSession = new Map([...stored().files, ...items()].map((file) => [file.fileId, file]));
+  const held = [...inSession.values()].filter((file) => file.sessionId === session.sessionId && !("state" in file && file.state === "registering"));
+  /** @param {string | undefined} name */
+  const countOf = (name) => held.filter((file) => file.category === name).length;
+  const left = new Map(next.map((one) => [one.category, (category(one.category ?? "")?.maxFiles ?? Infinity) - countOf(one.category)]));
+  let places = (session.maxFiles ?? Infinity) - held.length, count = 0;
+  for (const one of next) {
+    const ofCategory = left.get(one.category) ?? Infinity;
+    if (places <= 0 || ofCategory <= 0) break;
+    left.set(one.category, ofCategory - 1);
+    places--;
+    count++;
+  }
+  return count;
 }
 
 /** Register what was chosen, all at once, and send what was accepted. @param {Item[]} some */
-export async function begin(some, again = true) {
-  some.forEach((item) => change(item, { state: "registering", error: undefined, note: undefined }));
+export async function start(some) {
+  some.forEach((item) => change(item, { state: "registering", error: undefined }));
+  await Promise.all(some.map(hold)); // before they are remembered: other tabs see at once that they are live
+  await Promise.all(some.map(mark));
+  const going = some.filter((item) => item.state === "registering");
   try {
-    const session = await openSession();
-    some.forEach((item) => (item.sessionId = session.sessionId));
-    remember(some); // before the answer, which may be lost
-    const choices = some.map((item) => ({ ...item, file: /** @type {File} */ (item.file) }));
-    const registrations = await client.register(session, choices);
-    const refused = some.filter((item, i) => registrations[i].error && refuse(item, registrations[i].error));
-    forget(refused);
-    some.forEach((item, i) => registrations[i].error || run(item, registrations[i]));
-    if (refused.length) say([`${names(refused)} refused: ${explain(refused[0].error)}`]);
+    const registrations = await registerAcrossSessions(client, going.map(choiceOf), {
+      open: openSession, room,
+      onAsk: (session, asked, indexes) => {
+        asked.forEach(({ fileId, fileKey }, n) => become(going[indexes[n]], { fileId, fileKey: fileKey ?? fileId, sessionId: session.sessionId }));
+        remember(indexes.map((i) => going[i])); // before the answer, which may be lost
+      },
+      onAccepted: (registration, i) => going[i].state === "registering" && run(going[i], registration),
+    });
+    refuse(going.filter((item, i) => registrations[i].error && change(item, { state: "refused", error: registrations[i].error }) === undefined));
   } catch (error) {
-    if (again && error instanceof UploadError && SESSION_OVER.has(error.reason)) {
-      store((state) => (state.session = null));
-      some.forEach((item) => (item.fileId = crypto.randomUUID()));
-      return begin(some, false);
-    }
-    some.forEach((item) => fail(item, error));
+    going.filter((item) => item.state === "registering").forEach((item) => fail(item, error));
+  }
+  if (!isKept) notify("This browser does not let the page remember anything: keep it open until the uploads are done.");
+}
+
+/** @param {Item} item */
+const choiceOf = ({ file, fileId, fileKey, category: name }) => ({ file: /** @type {File} */ (file), fileId, fileKey, category: name });
+
+/** @param {Item} item @param {{ fileId: string, fileKey: string, sessionId: string }} changes */
+function become(item, changes) {
+  if (changes.fileId !== item.fileId) {
+    forget([item]);
+    release(item);
+    hold(Object.assign(item, changes));
+  }
+  Object.assign(item, changes);
+}
+
+/** @param {Item} item */
+async function mark(item) {
+  try {
+    item.fingerprint ??= await fingerprintOf(/** @type {File} */ (item.file));
+  } catch {
+    fail(item, new UploadError("FILE_UNREADABLE", "The file cannot be read."));
   }
 }
 
-/** Send what is missing of a registered file, unless another tab does. @param {Item} item @param {Upload} [upload] */
-export function run(item, upload) {
-  return alone(item, async () => {
-    if (!item.sessionId || !item.file) return;
-    item.stop = new AbortController();
-    change(item, { state: "queued", error: undefined, note: undefined });
-    const resuming = !upload;
-    let first = true;
-    try {
-      await client.upload(upload ?? { sessionId: item.sessionId, fileId: item.fileId, file: item.file }, {
-        signal: item.stop.signal,
-        onProgress: ({ state, sentBytes, partSizeBytes, sentByPart }) => {
-          if (item.stop?.signal.aborted) return;
-          if (first && resuming) item.kept = new Set(sentByPart.flatMap((sent, i) => (sent ? [i + 1] : [])));
-          first = first && !sentByPart.length;
-          change(item, { state, sentBytes, partSizeBytes, sentByPart });
-        },
-      });
-      say([`${item.name} is uploaded.`]);
-    } catch (error) {
-      await stopped(item, error);
-    }
-  });
+/** @param {Item[]} refused */
+function refuse(refused) {
+  if (!refused.length) return;
+  forget(refused);
+  refused.forEach(release);
+  say([`${names(refused)} refused: ${explain(refused[0])}`]);
+}
+
+// --- Sending
+
+/** Send what is missing of registered files. @param {Item[]} some */
+export function resume(some) {
+  for (const item of some) {
+    if (item.state === "pausing") item.goesOn = true;
+    else run(item);
+  }
+}
+
+/** Send what is missing of a file, unless another tab does. @param {Item} item @param {Upload} [upload] */
+export async function run(item, upload) {
+  if (!item.sessionId || !item.file) return;
+  if (!(await hold(item))) return waitForOther(item);
+  const { file, fileId, sessionId } = item;
+  item.stop = new AbortController();
+  item.pause = new AbortController();
+  item.goesOn = false;
+  change(item, { state: "queued", error: undefined });
+  let first = !upload;
+  try {
+    const { fileUrl } = await client.upload(upload ?? { sessionId, fileId, file }, {
+      signal: item.stop.signal,
+      pause: item.pause.signal,
+      onProgress: ({ state, sentBytes, partSizeBytes, sentByPart }) => {
+        if (first && sentByPart.length) {
+          item.kept = new Set(sentByPart.flatMap((sent, i) => (sent ? [i + 1] : [])));
+          first = false;
+        }
+        if (state === "completed") return;
+        const isPausing = item.pause?.signal.aborted && state !== "completing";
+        change(item, {
+          state: isPausing ? "pausing" : state, partSizeBytes: partSizeBytes || item.partSizeBytes,
+          sentBytes: Math.max(sentBytes, item.sentBytes), // what is shown never falls
+          sentByPart: sentByPart.length ? sentByPart.map((sent, i) => Math.max(sent, item.sentByPart[i] ?? 0)) : item.sentByPart,
+        });
+      },
+    });
+    change(item, { state: "completed", sentBytes: item.size, note: undefined, fileUrl });
+    release(item);
+    say([`${item.name} is uploaded.`]);
+  } catch (error) {
+    stopped(item, error);
+  }
 }
 
 /** @param {Item} item @param {unknown} error */
-async function stopped(item, error) {
+function stopped(item, error) {
   if (error === "cancel") return;
   if (error === "pause") {
     change(item, { state: "paused" });
+    if (item.goesOn) return run(item);
     return say([`${item.name} is paused.`]);
   }
-  if (error instanceof UploadError && UPLOAD_GONE.has(error.reason) && !item.isRenewed) {
-    change(item, { isRenewed: true, ...nothingSent() });
-    say([`${item.name}: the store had forgotten this upload. It is sent anew.`]);
-    return setTimeout(() => begin([item])); // with the lock given back
-  }
+  const reason = error instanceof UploadError ? error.reason : "";
+  const isOver = SESSION_OVER.has(reason);
+  if ((isOver || UPLOAD_GONE.has(reason)) && (item.renewals ?? 0) < MAX_RENEWALS) return renew(item, isOver);
   fail(item, error);
 }
 
+/** @type {{ over: Item[], gone: Item[] }} */
+let waiting = { over: [], gone: [] };
+
+/** Register a file anew, together with the others that the same befell. @param {Item} item @param {boolean} isOver */
+function renew(item, isOver) {
+  change(item, { state: "registering", renewals: (item.renewals ?? 0) + 1, ...nothingSent() });
+  if (!waiting.over.length && !waiting.gone.length) setTimeout(renewAll, TOGETHER_MS);
+  waiting[isOver ? "over" : "gone"].push(item);
+}
+
+function renewAll() {
+  const { over, gone } = waiting;
+  waiting = { over: [], gone: [] };
+  const sessions = new Set(over.map((item) => item.sessionId));
+  store((state) => {
+    if (state.session && sessions.has(state.session.sessionId)) state.session = null;
+  });
+  over.forEach((item) => become(item, { fileId: uuid(), fileKey: item.fileKey, sessionId: "" }));
+  if (over.length) notify(`The upload session had ended: ${plural(over.length, "file")} ${over.length === 1 ? "is" : "are"} sent again in a new one.`);
+  if (gone.length) say([`${names(gone)}: the store had forgotten this upload. It is sent anew.`]);
+  start([...over, ...gone]);
+}
+
 /** @param {Item} item @param {unknown} error */
-function fail(item, error) {
+export function fail(item, error) {
   change(item, { state: "failed", error: error instanceof Error ? error : new Error(String(error)) });
-  if (error instanceof UploadError && error.status === 401) return askForToken(error.message);
-  say([`${item.name}: ${explain(item.error)}`]);
+  if (error instanceof UploadError && error.status === 401) return askForToken(explain(item));
+  say([`${item.name}: ${explain(item)}`]);
 }
 
-/** @param {Item} item @param {UploadError} [error] */
-function refuse(item, error) {
-  change(item, { state: "refused", error });
-  return true;
-}
+// --- What people press
 
 /** @param {Item} item */
-export function retry(item) {
-  const reason = item.error instanceof UploadError ? item.error.reason : "";
-  const wasRegistered = item.state === "failed" && item.sentByPart.length > 0;
-  item.isRenewed = false;
-  if (SESSION_OVER.has(reason)) {
-    if (stored().session?.sessionId === item.sessionId) store((state) => (state.session = null));
-    forget([item]);
-    change(item, { fileId: crypto.randomUUID(), ...nothingSent() });
-  } else if (wasRegistered) {
-    return run(item);
-  }
-  return begin([item]);
+export function pause(item) {
+  if (!["queued", "uploading", "waiting"].includes(item.state)) return;
+  item.pause?.abort("pause");
+  change(item, { state: "pausing" });
 }
 
+/** @param {Item[]} some */
+export function retry(some) {
+  some.forEach((item) => (item.renewals = 0));
+  const registered = some.filter((item) => item.state === "failed" && item.sentByPart.length > 0);
+  registered.forEach((item) => run(item));
+  const others = some.filter((item) => !registered.includes(item));
+  if (others.length) start(others);
+}
+
+/** A file that is sent by another tab is shown, and goes on here when that one is closed. @param {Item} item */
+export async function waitForOther(item) {
+  change(item, { state: "elsewhere" });
+  await released(item.fileId);
+  if (items().includes(item) && item.state === "elsewhere") change(item, { state: "interrupted" });
+  onReleased();
+}
+
+let onReleased = () => {};
+/** @param {() => void} react called when another tab has given a file back */
+export const listenForReleases = (react) => (onReleased = react);
+
 /** @param {Item} item */
-async function cancel(item) {
-  item.stop?.abort("cancel");
-  try {
-    if (item.sessionId) await client.abortFile(item.sessionId, item.fileId);
-    remove(item);
-    say([`${item.name} is cancelled.`]);
-  } catch (error) {
-    fail(item, error);
-  }
+export async function cancelAtApi(item) {
+  if (item.sessionId) await client.abortFile(item.sessionId, item.fileId);
 }
 
 /** @param {Item} item */
 export function remove(item) {
   forget([item]);
+  release(item);
   removeRow(item);
-}
-
-/** Abort everything that is not finished. */
-export async function cancelAll() {
-  const some = items().filter((item) => item.state !== "completed");
-  some.forEach((item) => item.stop?.abort("cancel"));
-  const { session } = stored();
-  try {
-    if (session) await client.cancelSession(session.sessionId);
-    store((state) => (state.session = null));
-    some.forEach(remove);
-    say(["All unfinished uploads are cancelled."]);
-  } catch (error) {
-    some.forEach((item) => fail(item, error));
-  }
-}
-
-// --- Several tabs: whoever has the lock of a file sends it
-
-/** @param {Item} item */
-const lockOf = (item) => `upload ${item.fileId}`;
-
-/** @param {Item} item @param {() => Promise<void>} task */
-async function alone(item, task) {
-  if (!navigator.locks) return task(); // an old browser: S3 and the API stand two tabs, they only waste bytes
-  await navigator.locks.request(lockOf(item), { ifAvailable: true }, (lock) => {
-    if (lock) return task();
-    waitForOther(item);
-  });
-}
-
-/** @param {Item} item */
-async function waitForOther(item) {
-  change(item, { state: "elsewhere" });
-  await navigator.locks.request(lockOf(item), () => {});
-  if (items().includes(item)) await restore();
-}
-
-// --- Going on after a reload
-
-/** Show what storage and the API know of earlier uploads; also when another tab has changed them. */
-export async function restore() {
-  const { session, files } = stored();
-  if (!session) {
-    inState("interrupted", "elsewhere").forEach(remove);
-    return;
-  }
-  try {
-    const detail = await client.getSession(session.sessionId);
-    const held = new Set((await navigator.locks?.query())?.held?.map((lock) => lock.name));
-    if (detail.status !== "active") return over(files);
-    const summaries = new Map(detail.files.map((summary) => [summary.fileId, summary]));
-    for (const file of files) {
-      const known = items().find((item) => item.fileId === file.fileId);
-      if (known && known.state !== "interrupted" && known.state !== "elsewhere") continue;
-      const item = known ?? addItem({ ...file, state: "interrupted", ...nothingSent() });
-      await restoreItem(item, summaries.get(file.fileId), detail, held.has(lockOf(item)));
-    }
-    inState("interrupted", "elsewhere").filter((item) => !files.some((f) => f.fileId === item.fileId)).forEach(remove);
-  } catch (error) {
-    if (!(error instanceof UploadError)) throw error;
-    if (error.status === 401) return askForToken(error.message);
-    if (error.status === 404) return over(files);
-    say([error.message]);
-  }
-}
-
-/** @param {Item} item @param {FileSummary | undefined} summary @param {Session} session @param {boolean} isHeld */
-async function restoreItem(item, summary, session, isHeld) {
-  item.sessionId = session.sessionId;
-  if (summary?.status === "completed") {
-    const sentByPart = Array(summary.partCount).fill(session.partSizeBytes);
-    return change(item, { state: "completed", sentBytes: item.size, partSizeBytes: session.partSizeBytes, sentByPart });
-  }
-  if (summary) {
-    const { partCount, partSizeBytes, missingPartNumbers } = await client.getParts(session.sessionId, item.fileId);
-    const missing = new Set(missingPartNumbers);
-    const sentByPart = Array.from({ length: partCount }, (_, i) =>
-      missing.has(i + 1) ? 0 : Math.min(partSizeBytes, item.size - i * partSizeBytes));
-    const sentBytes = sentByPart.reduce((sum, sent) => sum + sent, 0);
-    change(item, { sentBytes, partSizeBytes, sentByPart });
-  }
-  change(item, { state: isHeld ? "elsewhere" : "interrupted" });
-  if (isHeld) waitForOther(item);
-  else if (item.file) run(item);
-}
-
-/** The session is over: what was unfinished in it has to begin anew. @param {Remembered[]} files */
-function over(files) {
-  store((state) => (state.session = null));
-  inState("interrupted", "elsewhere").forEach(remove);
-  if (files.length) say(["The last upload session is over: choose its files again to upload them anew."]);
-}
-
-/** Find out whether somebody has to sign in, and what there is to go on with. */
-export async function arrive() {
-  if (stored().session) return restore();
-  try {
-    await client.getSession(NOBODY);
-  } catch (error) {
-    if (error instanceof UploadError && error.status === 401) askForToken(error.message);
-  }
-}
-
-/** Signed in again: go on with what had failed for it. */
-export async function arriveAgain() {
-  await arrive();
-  inState("failed").filter((item) => item.error instanceof UploadError && item.error.status === 401).forEach(retry);
 }

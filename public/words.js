@@ -1,7 +1,5 @@
 // @ts-check
-/** How sizes, times, states and refusals are written. */
-
-import { UploadError } from "./upload-client.js";
+/** How sizes, times and states are written. */
 
 /** @typedef {import("./list.js").Item} Item */
 
@@ -29,30 +27,11 @@ export function duration(seconds) {
   return seconds < 3600 ? `${Math.round(seconds / 60)}\u00a0min` : `${(seconds / 3600).toFixed(1)}\u00a0h`;
 }
 
-/** A refusal in words, with the numbers that the API gives. @param {Error} [error] */
-export function explain(error) {
-  if (!(error instanceof UploadError)) return error?.message ?? "";
-  const { details } = error;
-  switch (error.reason) {
-    case "FILE_TOO_LARGE":
-      return `Too large: ${bytes(details.sizeBytes)}, and ${wordFor(details.category)} may have at most ${bytes(details.maxSizeBytes)}.`;
-    case "MIME_TYPE_NOT_ALLOWED":
-      return `Not accepted as ${wordFor(details.category)}: ${details.type}. Choose another category, or another file.`;
-    case "CATEGORY_LIMIT_EXCEEDED":
-      return `There may be at most ${details.maxFiles} of this category: choose another, or remove a file.`;
-    default:
-      return error.message;
-  }
+/** The first few, and how many more. @param {{ name: string }[]} some */
+export function names(some) {
+  const first = some.slice(0, 3).map(({ name }) => name).join(", ");
+  return some.length > 3 ? `${first} and ${some.length - 3} more` : first;
 }
-
-/** @param {string | null} category */
-function wordFor(category) {
-  const words = { instruction: "an instruction", "parts-list": "a parts list", image: "an image", thumbnail: "a thumbnail" };
-  return words[/** @type {keyof typeof words} */ (category)] ?? "any category";
-}
-
-/** @param {Item[]} some */
-export const names = (some) => some.map((item) => item.name).join(", ");
 
 /** @param {Item} item */
 export function statusOf(item) {
@@ -64,12 +43,16 @@ export function statusOf(item) {
     case "registering": return "Registering …";
     case "queued": return "Next";
     case "uploading": return progress + resumed;
+    case "pausing": return `${progress} · pausing: what is on its way arrives first`;
     case "waiting": return navigator.onLine ? "No answer: trying again …" : `Offline at ${progress}: goes on when the network is back`;
     case "completing": return "Assembling …";
     case "completed": return "Done" + resumed;
     case "paused": return `Paused at ${progress}`;
-    case "interrupted": return `Interrupted at ${percent(item.sentBytes, item.size)}%: choose the file again to go on`;
-    case "elsewhere": return "Being uploaded in another tab";
+    case "interrupted":
+      return `Interrupted${sentByPart.length ? ` at ${percent(item.sentBytes, item.size)}%` : ""}: choose the file again to go on`;
+    case "elsewhere": return "Being uploaded in another tab" + (item.sentBytes ? ` · ${progress}` : "");
+    case "changed": return "This is another file than the one that was interrupted. Choose that one, or start over with this one.";
+    case "unsure": return "Is this the same file as before? If so, resume. If not, start over with it.";
     default: return "";
   }
 }

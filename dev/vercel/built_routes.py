@@ -52,6 +52,8 @@ class BuiltRoutes:
             match = re.search(route["src"], path, 0 if route.get("caseSensitive") else re.IGNORECASE)
             if not match:
                 continue
+            if route.get("continue"):  # it only adds headers
+                continue
             if route.get("status") or not route.get("check"):
                 return None
             destination = urlsplit(_filled(route["dest"], match))

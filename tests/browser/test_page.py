@@ -7,7 +7,8 @@ from playwright.sync_api import expect
 from tests.browser.page import Page
 from tests.browser.test_upload import MIB
 
-PHONE = {"width": 375, "height": 740}
+PHONE = {"width": 390, "height": 780}
+DESK = {"width": 1200, "height": 820}
 
 
 def test_the_keyboard_alone_is_enough(page, files, store):
@@ -20,7 +21,7 @@ def test_the_keyboard_alone_is_enough(page, files, store):
     assert focused() == "input"
     with page.tab.expect_file_chooser() as chooser:
         page.tab.keyboard.press("Space")
-    chooser.value.set_files([files("manual.pdf", 20 * MIB), files("cover.png", 100)])
+    chooser.value.set_files([files("manual.pdf", 30 * MIB), files("cover.png", 100)])
     assert focused() == "start"
     store.hold(passing=1)
     page.tab.keyboard.press("Tab")
@@ -36,8 +37,11 @@ def test_the_keyboard_alone_is_enough(page, files, store):
     assert focused() == "files-title"
     tab_until(page, focused, "Pause manual.pdf")
     page.tab.keyboard.press("Enter")
-    page.expect_state("manual.pdf", "paused")
+    page.expect_state("manual.pdf", "pausing")
     assert focused() == "Resume manual.pdf"
+    store.release()
+    page.expect_state("manual.pdf", "paused")
+    store.hold()
     page.tab.keyboard.press("Enter")
     page.expect_state("manual.pdf", "uploading")
     tab_until(page, focused, "Cancel manual.pdf")
@@ -73,7 +77,9 @@ def test_a_deployed_page_asks_for_a_token_and_keeps_it_in_the_tab(context, serve
     expect(field).to_be_focused()
     field.fill("nonsense")
     field.press("Enter")
-    expect(page.tab.get_by_role("status")).to_have_text("The token is not one this API accepts.")
+    expect(page.tab.get_by_role("status")).to_have_text(
+        "This access token is not accepted. Sign in with another one."
+    )
     field.fill(token)
     field.press("Enter")
     expect(field).to_be_hidden()
@@ -121,6 +127,9 @@ def scenes(page, files, store):
     yield "asking"
     page.tab.get_by_role("button", name="Keep uploading").click()
     page.press("Pause", manual.name)
+    page.expect_state(manual.name, "pausing")
+    yield "pausing"
+    store.release()
     page.expect_state(manual.name, "paused")
     yield "paused"
     page.reload()
@@ -137,24 +146,58 @@ def scenes(page, files, store):
     yield "done"
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("light", {"color_scheme": "light", "viewport": {"width": 900, "height": 820}}),
-        ("dark", {"color_scheme": "dark", "viewport": {"width": 900, "height": 820}}),
-        ("phone", {"color_scheme": "light", "viewport": PHONE, "device_scale_factor": 2, "has_touch": True}),
-        (
-            "phone-dark",
-            {"color_scheme": "dark", "viewport": PHONE, "device_scale_factor": 2, "has_touch": True},
-        ),
-    ],
-)
-def test_every_state_is_accessible_and_pictured(browser, site, files, store, screenshots, name, options):
-    context = browser.new_context(**options)
+def troubles(page, files, store):
+    """The states that nobody wants to see, and that say what to do."""
+    manual, other = files("Lighthouse instructions.pdf", 30 * MIB), files("Second booklet.pdf", 12 * MIB)
+    store.hold(passing=2)
+    page.upload(manual, other)
+    page.wait_for(lambda: (len(store.puts), store.held), (2, 4))
+    page.tab.context.set_offline(True)
+    page.expect_state(manual.name, "waiting")
+    yield "offline"
+    second = Page(page.tab.context.new_page(), page.site)
+    page.tab.context.set_offline(False)
+    second.open()
+    second.expect_status(manual.name, "Being uploaded in another tab \u00b7")
+    second.tab.screenshot(path=page.picture("elsewhere"), full_page=True)
+    second.tab.close()
+    page.tab.route("**/api/mocs/**", lambda route: route.fulfill(status=503, body="{}"))
+    page.reload()
+    store.release()
+    expect(page.tab.locator("#notice")).to_be_visible()
+    yield "unavailable"
+    page.tab.unroute("**/api/mocs/**")
+    page.expect_status(manual.name, "Interrupted at")
+    expect(page.tab.locator("#notice")).to_be_hidden()
+    manual.write_bytes(b"another file")
+    page.choose(manual)
+    page.expect_state(manual.name, "changed")
+    page.tab.route("**/complete", lambda route: route.fulfill(status=400, body="{}"))
+    page.choose(other)
+    page.expect_state(other.name, "failed")
+    page.choose(files("nothing.pdf", 0), files("photo album.zip", 900))
+    yield "troubled"
+    page.tab.locator("#notice").evaluate("(notice) => notice.hidden = false")
+    page.tab.locator("#notice-text").evaluate(
+        "(text) => text.textContent = 'The upload session had ended: 2 files are sent again in a new one.'"
+    )
+    page.tab.locator("#sign-in").evaluate("(form) => form.hidden = false")
+    yield "told"
+
+
+@pytest.mark.parametrize("walk", [scenes, troubles])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 390])
+def test_every_state_is_accessible_and_pictured(
+    browser, site, files, store, screenshots, width, scheme, walk
+):
+    of_phone = {"viewport": PHONE, "device_scale_factor": 2, "has_touch": True}
+    context = browser.new_context(color_scheme=scheme, **({"viewport": DESK} if width > 390 else of_phone))
     try:
         page = Page(context.new_page(), site).open()
-        for scene in scenes(page, files, store):
-            page.tab.screenshot(path=screenshots / f"{name}-{scene}.png", full_page=True)
+        page.picture = lambda scene: screenshots / f"{width}-{scheme}-{scene}.png"
+        for scene in walk(page, files, store):
+            page.tab.screenshot(path=page.picture(scene), full_page=True)
             assert page.tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), scene
             found = Axe().run(
                 page.tab, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}

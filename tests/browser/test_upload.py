@@ -18,8 +18,9 @@ def test_of_three_dropped_files_the_refused_one_says_why_and_the_others_go_on(pa
     page.expect_state("manual.pdf", "completed")
     page.expect_state("parts.csv", "completed")
     page.expect_state("setup.exe", "refused")
-    page.expect_status("setup.exe", "Not accepted as a parts list: application/x-msdownload.")
+    page.expect_status("setup.exe", "Files of the kind .exe are not accepted. Accepted: Instructions (PDF)")
     expect(page.tab.locator("#summary")).to_contain_text("2 of 2 files done")
+    expect(page.tab.locator("#summary")).to_contain_text("1 refused")
     files = api.show(page.session_id())["files"]
     assert [(f["name"], f["category"], f["status"]) for f in files] == [
         ("manual.pdf", "instruction", "completed"),
@@ -55,7 +56,7 @@ def test_two_files_of_one_name_are_two_files(page, files, api, tmp_path):
     other.write_bytes(b"%PDF another")
     page.upload(files("manual.pdf", 100), other)
     expect(page.tab.locator("li.file[data-state=completed]")).to_have_count(2)
-    assert [f["fileKey"] for f in api.show(page.session_id())["files"]] == ["manual.pdf", "manual.pdf (2)"]
+    assert [f["fileKey"] for f in api.show(page.session_id())["files"]] == ["manual.pdf", "manual (2).pdf"]
 
 
 def test_more_files_than_a_batch_holds_go_in_several(page, files):
@@ -77,19 +78,31 @@ def test_at_most_four_parts_are_under_way_and_progress_is_told(page, files, stor
     assert sorted(store.stored()) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
-def test_pause_stops_the_parts_and_resume_sends_only_the_missing_ones(page, files, store):
+def test_pause_lets_parts_finish_and_resume_sends_only_the_missing_ones(page, files, store):
     store.hold(passing=2)
     page.upload(files("manual.pdf", 40 * MIB))
     page.wait_for(lambda: (len(store.puts), store.held), (2, 4))
     page.press("Pause", "manual.pdf")
-    page.expect_state("manual.pdf", "paused")
-    page.wait_for(lambda: store.dropped, 4)
+    page.expect_state("manual.pdf", "pausing")
     store.release()
+    page.expect_state("manual.pdf", "paused")
+    page.expect_status("manual.pdf", "Paused at 31\u00a0MB of 42\u00a0MB")
     page.tab.wait_for_timeout(500)
-    assert len(store.puts) == 2  # what was under way has been given up
+    assert len(store.puts) == 6
     page.press("Resume", "manual.pdf")
     page.expect_state("manual.pdf", "completed")
-    page.expect_status("manual.pdf", "2 of 8 parts were there already")
+    page.expect_status("manual.pdf", "6 of 8 parts were there already")
+    assert sorted(store.stored()) == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_resume_while_it_is_pausing_goes_on_by_itself(page, files, store):
+    store.hold(passing=2)
+    page.upload(files("manual.pdf", 40 * MIB))
+    page.wait_for(lambda: (len(store.puts), store.held), (2, 4))
+    page.press("Pause", "manual.pdf")
+    page.press("Resume", "manual.pdf")
+    store.release()
+    page.expect_state("manual.pdf", "completed")
     assert sorted(store.stored()) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 

@@ -10,7 +10,7 @@ import pytest
 from dev.server import Server
 
 ROOT = Path(__file__).parent.parent.parent
-MODULES = sorted((ROOT / "public").glob("*.js"))
+MODULES = sorted((ROOT / "public").rglob("*.js"))
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,15 @@ def test_a_file_has_the_type_that_browsers_insist_on(path, kind):
     http = httpx.Client(transport=httpx.WSGITransport(app=Server(ROOT)), base_url="http://testserver")
     response = http.get(path)
     assert (response.status_code, response.headers["Content-Type"]) == (200, kind)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.name)
+def test_the_client_module_can_be_imported_from_any_origin_and_the_pages_own_files_cannot(module):
+    http = httpx.Client(transport=httpx.WSGITransport(app=Server(ROOT)), base_url="http://testserver")
+    path = module.relative_to(ROOT / "public").as_posix()
+    allowed = http.get(f"/{path}").headers.get("Access-Control-Allow-Origin")
+    is_for_others = path.startswith(("upload-client", "uppy-"))
+    assert allowed == ("*" if is_for_others else None)
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node to parse JavaScript")

@@ -1,0 +1,142 @@
+// @ts-check
+/** What happens to files that people choose or drop: new ones, known ones, ones that only look known. */
+
+import { fingerprintOf, uuid } from "./upload-client.js";
+import { cancel } from "./cancelling.js";
+import { addRow, change, isActive, items, refresh, say } from "./list.js";
+import { forget, stored } from "./memory.js";
+import { categoryOf, problemOf } from "./policy.js";
+import { element } from "./row.js";
+import { cancelAtApi, nothingSent, pause, remove, resume, retry, start } from "./uploads.js";
+import { names, plural } from "./words.js";
+
+/** @typedef {import("./list.js").Item} Item @typedef {import("./memory.js").Remembered} Remembered */
+
+const MAX_KEY = 255; // characters
+
+/** @param {Iterable<File>} files */
+export async function choose(files) {
+  /** @type {Record<"added" | "refused" | "back" | "elsewhere" | "changed" | "again" | "replaced", Item[]>} */
+  const came = { added: [], refused: [], back: [], elsewhere: [], changed: [], again: [], replaced: [] };
+  for (const file of files) {
+    const known = await knownAs(file);
+    if (!known) {
+      const item = addItem(newItem(file));
+      came[item.state === "refused" ? "refused" : "added"].push(item);
+    } else {
+      came[await meetAgain(known, file)].push(known);
+    }
+  }
+  resume(came.back);
+  if (came.replaced.length) start(came.replaced);
+  say([
+    came.added.length && `${plural(came.added.length, "file")} added.`,
+    came.refused.length && `${names(came.refused)} cannot be uploaded.`,
+    came.back.length && `Going on with ${plural(came.back.length, "file")}.`,
+    came.elsewhere.length && `${names(came.elsewhere)}: being uploaded in another tab.`,
+    came.changed.length && `${names(came.changed)}: is it the same file?`,
+    came.replaced.length && `${names(came.replaced)} had changed, and is sent as it is now.`,
+    came.again.length && `${names(came.again)}: in the list already.`,
+  ]);
+  if (!came.added.length) return;
+  refresh(); // the button must be there to take the focus
+  element("start").focus();
+}
+
+/** The row that a file belongs to. Of one from before the reload, the name says that it is meant.
+ * @param {File} file @returns {Promise<Item | undefined>} */
+async function knownAs(file) {
+  const namesakes = items().filter((item) => item.state !== "completed" && item.name === file.name);
+  const sameSize = namesakes.filter((item) => item.size === file.size);
+  for (const item of sameSize) {
+    if (!item.file || item.file.lastModified === file.lastModified) return item;
+    if (item.fingerprint && item.fingerprint === (await markOf(file))) return item;
+  }
+  return namesakes.find((item) => !item.file || isUnreadable(item));
+}
+
+/** @param {Item} item */
+const isUnreadable = (item) => !!item.error && "reason" in item.error && item.error.reason === "FILE_UNREADABLE";
+
+/** @param {Item} item @param {File} file @returns {Promise<"back" | "elsewhere" | "changed" | "again" | "replaced">} */
+async function meetAgain(item, file) {
+  if (isUnreadable(item)) {
+    await replace(item, file);
+    return "replaced";
+  }
+  if (item.file || isActive(item)) return "again";
+  const mark = await markOf(file);
+  const isOther = item.size !== file.size || (item.fingerprint !== undefined && item.fingerprint !== mark);
+  if (isOther || !item.fingerprint) {
+    change(item, { state: isOther ? "changed" : "unsure", other: file });
+    return "changed";
+  }
+  item.file = file;
+  return item.state === "elsewhere" ? "elsewhere" : "back";
+}
+
+/** Begin anew with another file in the same row. @param {Item} item @param {File} file */
+async function replace(item, file) {
+  cancelAtApi(item);
+  forget([item]);
+  change(item, {
+    ...nothingSent(), file, other: undefined, error: undefined, note: "The file had changed: it is sent as it is now.",
+    fileId: uuid(), sessionId: undefined, size: file.size, lastModified: file.lastModified, fingerprint: undefined,
+  });
+}
+
+/** People say that it is another file. @param {Item} item */
+export async function startOver(item) {
+  if (!item.other) return;
+  await replace(item, item.other);
+  item.note = undefined;
+  start([item]);
+}
+
+/** People say that it is the same one. @param {Item} item */
+export function goOn(item) {
+  if (item.other) Object.assign(item, { file: item.other, other: undefined });
+  resume([item]);
+}
+
+/** @param {Blob} file @returns {Promise<string | undefined>} */
+async function markOf(file) {
+  return fingerprintOf(file).catch(() => undefined); // it cannot be read: sending it says so
+}
+
+/** @param {File} file @returns {Item} */
+function newItem(file) {
+  const problem = problemOf(file);
+  return {
+    fileId: uuid(), fileKey: freeKey(file.name), name: file.name, size: file.size, lastModified: file.lastModified,
+    type: file.type, category: categoryOf(file), file, state: problem ? "refused" : "ready", note: problem || undefined,
+    ...nothingSent(),
+  };
+}
+
+/** A key that no other file has: two files may have one name. @param {string} name */
+function freeKey(name) {
+  const taken = new Set([...items(), ...stored().files].map((item) => item.fileKey.normalize()));
+  const dot = name.lastIndexOf(".");
+  const [stem, extension] = dot > 0 && name.length - dot < 20 ? [name.slice(0, dot), name.slice(dot)] : [name, ""];
+  let key = name.normalize();
+  for (let n = 2; taken.has(key); n++) {
+    const end = ` (${n})${extension}`;
+    key = (stem.slice(0, MAX_KEY - end.length).replace(/[\ud800-\udbff]$/, "") + end).normalize();
+  }
+  return key;
+}
+
+/** @param {Item} item */
+export function addItem(item) {
+  addRow(item, {
+    pause: () => pause(item),
+    resume: () => goOn(item),
+    retry: () => retry([item]),
+    startOver: () => startOver(item),
+    cancel: () => cancel(item),
+    remove: () => remove(item),
+    category: (value) => change(item, { category: value }),
+  });
+  return item;
+}

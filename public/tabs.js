@@ -1,0 +1,77 @@
+// @ts-check
+/** Several tabs: the one that holds a file's lock sends it, and tells the others how far it is. */
+
+/** @typedef {import("./list.js").Item} Item */
+/** @typedef {{ fileId: string, state: string, sentBytes: number, partSizeBytes: number, sentByPart: number[] }} Beat */
+
+const HEARD_MS = 5000; // without locks (plain http): a tab that was silent for so long is gone
+const channel = "BroadcastChannel" in window ? new BroadcastChannel("uploads") : null;
+
+/** @type {Map<string, number>} */
+const heardAt = new Map();
+
+/** @param {string} fileId */
+const lockOf = (fileId) => `upload ${fileId}`;
+
+/** Hold a file for this tab, until it is released. @param {Item} item @returns {Promise<boolean>} false: another tab has it */
+export async function hold(item) {
+  if (item.release) return true;
+  const { fileId } = item;
+  if (!navigator.locks) {
+    if (wasHeard(fileId)) return false;
+    item.release = () => {};
+    return true;
+  }
+  return new Promise((resolve) => {
+    navigator.locks.request(lockOf(fileId), { ifAvailable: true }, (lock) => {
+      resolve(lock !== null);
+      return lock && new Promise((release) => (item.release = () => release(undefined)));
+    });
+  });
+}
+
+/** @param {Item} item */
+export function release(item) {
+  item.release?.();
+  item.release = undefined;
+}
+
+/** Resolves when no other tab has the file. @param {string} fileId */
+export async function released(fileId) {
+  if (navigator.locks) return navigator.locks.request(lockOf(fileId), () => {});
+  while (wasHeard(fileId)) await new Promise((done) => setTimeout(done, HEARD_MS));
+}
+
+/** @returns {Promise<(fileId: string) => boolean>} which files some tab holds */
+export async function heldFiles() {
+  if (!navigator.locks) return wasHeard;
+  const held = new Set((await navigator.locks.query()).held?.map((lock) => lock.name));
+  return (fileId) => held.has(lockOf(fileId));
+}
+
+/** One tab at a time. @template T @param {() => Promise<T>} task @returns {Promise<T>} */
+export async function inTurn(task) {
+  return navigator.locks ? navigator.locks.request("upload session", task) : task();
+}
+
+/** Tell the other tabs about the files of this one. @param {Item[]} items */
+export function beat(items) {
+  const beats = items.filter((item) => item.release).map(({ fileId, state, sentBytes, partSizeBytes, sentByPart }) =>
+    ({ fileId, state, sentBytes, partSizeBytes, sentByPart }));
+  if (beats.length) channel?.postMessage(beats);
+}
+
+/** @param {(beat: Beat) => void} react */
+export function onBeat(react) {
+  channel?.addEventListener("message", ({ data }) => {
+    for (const one of /** @type {Beat[]} */ (data)) {
+      heardAt.set(one.fileId, Date.now());
+      react(one);
+    }
+  });
+}
+
+/** @param {string} fileId */
+function wasHeard(fileId) {
+  return Date.now() - (heardAt.get(fileId) ?? 0) < HEARD_MS;
+}

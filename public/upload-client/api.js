@@ -1,0 +1,138 @@
+// @ts-check
+/** Requests to the API: the token, the server's clock, and trying again. */
+
+import { UploadError, refusal } from "./errors.js";
+import { Reach } from "./reach.js";
+import { backoffMs, isOffline, linked, pause, untilOnline } from "./waiting.js";
+
+/** @typedef {import("./types.js").Token} Token @typedef {import("./types.js").TokenQuestion} TokenQuestion */
+/** @typedef {{ signal?: AbortSignal, onWait?: () => void, attempts?: number }} CallOptions */
+
+const SESSIONS = "/api/mocs/uploads/sessions";
+const ANSWER_MS = 60_000; // an API call that is not answered in so long is given up, and tried again
+const MAX_RETRY_AFTER_MS = 60_000;
+
+export class Api {
+  #baseUrl;
+  #getToken;
+  #attempts;
+  /** @type {{ serverMs: number, at: number } | null} */ #clock = null;
+  /** @type {Promise<Token> | null} */ #renewing = null;
+  reach = new Reach();
+
+  /**
+   * @param {string} baseUrl
+   * @param {(question: TokenQuestion) => Token | Promise<Token>} getToken
+   * @param {number} attempts how often one request is tried
+   */
+  constructor(baseUrl, getToken, attempts) {
+    this.#baseUrl = baseUrl.replace(/\/$/, "");
+    this.#getToken = getToken;
+    this.#attempts = attempts;
+  }
+
+  /**
+   * @param {string} method @param {string} path below the sessions @param {object} [body]
+   * @param {CallOptions} [options] @returns {Promise<any>}
+   */
+  call(method, path, body, options = {}) {
+    return this.retry(() => this.#callOnce(method, path, body, options.signal), options);
+  }
+
+  /** The server's time in ms, as far as it has been told; a change of this computer's clock does not matter. */
+  serverNow() {
+    return this.#clock ? this.#clock.serverMs + performance.now() - this.#clock.at : Date.now();
+  }
+
+  /**
+   * Try until it succeeds, fails for good, or has failed too often; time spent offline does not count.
+   * @template T @param {() => Promise<T>} attempt @param {CallOptions} [options] @returns {Promise<T>}
+   */
+  async retry(attempt, { signal, onWait = () => {}, attempts = this.#attempts } = {}) {
+    for (let failures = 0; ; ) {
+      signal?.throwIfAborted();
+      if (isOffline() && attempts > 1) {
+        onWait();
+        await untilOnline(signal);
+      }
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof UploadError) || !error.isTransient) throw error;
+        if ((!isOffline() && ++failures >= attempts) || attempts === 1) throw error;
+        onWait();
+        await pause(Math.min(error.retryAfterMs ?? backoffMs(failures), MAX_RETRY_AFTER_MS), signal);
+      }
+    }
+  }
+
+  /** @param {string} method @param {string} path @param {object} [body] @param {AbortSignal} [signal] */
+  async #callOnce(method, path, body, signal) {
+    const token = await this.#getToken({ refused: false });
+    let { response, text } = await this.#fetch(method, path, body, token, signal);
+    if (response.status === 401) {
+      const other = await this.#otherToken(token);
+      if (other && other !== token) ({ response, text } = await this.#fetch(method, path, body, other, signal));
+    }
+    if (!response.ok) throw refusal(response, text);
+    const answer = this.#parse(text, response);
+    this.#learnTime(response, answer);
+    return answer;
+  }
+
+  /** The token after a refused one: one renewal for all requests that were refused. @param {Token} token */
+  async #otherToken(token) {
+    const current = this.#renewing ?? (await this.#getToken({ refused: false }));
+    if (current !== token) return current;
+    this.#renewing ??= Promise.resolve(this.#getToken({ refused: true })).finally(() => (this.#renewing = null));
+    return this.#renewing;
+  }
+
+  /** @param {string} method @param {string} path @param {object | undefined} body @param {Token} token @param {AbortSignal} [signal] */
+  async #fetch(method, path, body, token, signal) {
+    const url = this.#baseUrl + SESSIONS + path;
+    /** @type {Record<string, string>} */
+    const headers = token ? { Authorization: `Bearer ${token}` } : {};
+    if (body) headers["Content-Type"] = "application/json";
+    const limit = linked(signal);
+    const timer = setTimeout(() => limit.abort("late"), ANSWER_MS);
+    try {
+      const response = await fetch(url, {
+        method, headers, body: body && JSON.stringify(body), cache: "no-store", signal: limit.signal,
+      });
+      this.reach.heard(url);
+      return { response, text: await response.text() };
+    } catch {
+      signal?.throwIfAborted();
+      const remedy = "its ALLOWED_ORIGINS must name this origin.";
+      throw await this.reach.nameFailure(url, "The upload service cannot be reached.", remedy);
+    } finally {
+      clearTimeout(timer);
+      limit.unlink();
+    }
+  }
+
+  /** @param {string} text @param {Response} response */
+  #parse(text, response) {
+    try {
+      return text ? JSON.parse(text) : undefined;
+    } catch {
+      const message = "Something else than the upload service answered: check the address of the API.";
+      throw new UploadError("UNEXPECTED", message, { status: response.status });
+    }
+  }
+
+  /** From the `Date` header; where that cannot be read, from when an answer's URLs were signed.
+   * @param {Response} response @param {any} answer */
+  #learnTime(response, answer) {
+    const urls = answer?.presignedUrls ?? answer?.results?.find((/** @type {any} */ one) => one.presignedUrls?.length)?.presignedUrls;
+    const date = Date.parse(response.headers.get("Date") ?? "") || signingTime(urls?.[0]?.url);
+    if (date) this.#clock = { serverMs: date, at: performance.now() };
+  }
+}
+
+/** @param {string} [url] a presigned one @returns {number} ms; NaN where it does not say */
+function signingTime(url) {
+  const [, y, mo, d, h, m, s] = /[?&]X-Amz-Date=(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(url ?? "") ?? [];
+  return Date.parse(`${y}-${mo}-${d}T${h}:${m}:${s}Z`);
+}

@@ -1,0 +1,87 @@
+// @ts-check
+/** Failures: what the API or the store said, as one type. */
+
+export const LONGEST_PAUSE_MS = 20_000; // a server that wants a longer pause than this is not waited for
+
+const STATUS_OF_CODE = /** @type {Record<string, number>} */ ({
+  TOO_MANY_REQUESTS: 429, INTERNAL_ERROR: 500, SERVICE_UNAVAILABLE: 503,
+});
+const FINAL = new Set(["STORAGE_REFUSED"]); // 5xx that no repetition changes: the store's settings are wrong
+const STALE = new Set(["ExpiredToken", "InvalidToken", "TokenRefreshRequired", "NoSuchUpload"]);
+
+/** The session is over: its files need another one. */
+export const SESSION_OVER = new Set(["SESSION_EXPIRED", "SESSION_NOT_ACTIVE", "SESSION_NOT_FOUND"]);
+/** The upload is gone, the session is not: register the file again. */
+export const UPLOAD_GONE = new Set(["UPLOAD_NOT_FOUND", "FILE_NOT_FOUND"]);
+/** The session takes no more files of this kind: another one does. */
+export const SESSION_FULL = new Set(["FILE_COUNT_EXCEEDED", "CATEGORY_LIMIT_EXCEEDED", "REGISTRATION_LIMIT"]);
+
+/** A failure that somebody should read: `reason` is for programs, `message` for people. */
+export class UploadError extends Error {
+  /**
+   * @param {string} reason the API's own, or NETWORK, CORS, STORE_REFUSED, STORE_FAILED, FILE_UNREADABLE, UNEXPECTED
+   * @param {string} message
+   * @param {{ status?: number, details?: Record<string, any>, requestId?: string, retryAfterMs?: number }} [more]
+   */
+  constructor(reason, message, { status = 0, details = {}, requestId, retryAfterMs } = {}) {
+    super(message);
+    this.name = "UploadError";
+    this.reason = reason;
+    this.status = status;
+    this.details = details;
+    this.requestId = requestId;
+    this.retryAfterMs = retryAfterMs;
+  }
+
+  /** Whether the same request may succeed later. */
+  get isTransient() {
+    if (this.reason === "NETWORK" || this.reason === "STORE_FAILED") return true;
+    if (FINAL.has(this.reason)) return false;
+    if (this.status === 429) return (this.retryAfterMs ?? Infinity) <= LONGEST_PAUSE_MS;
+    return this.status >= 500 || this.status === 408;
+  }
+
+  /** Whether the store may take the same part under another URL. */
+  get isStale() {
+    if (this.reason !== "STORE_REFUSED") return false;
+    return this.status === 401 || this.status === 403 || STALE.has(this.details.storeCode);
+  }
+}
+
+/** @param {number} status @param {string} body S3's XML @param {string} [requestId] S3's own */
+export function storeError(status, body, requestId) {
+  if (status === 0) return new UploadError("NETWORK", "The connection to the store broke.");
+  const storeCode = /<Code>(\w+)<\/Code>/.exec(body)?.[1] ?? "";
+  const isOver = status === 429 || status >= 500 || storeCode === "RequestTimeout";
+  const message = isOver ? "The store could not take a part." : "The store refused a part.";
+  const more = { status, requestId, details: { storeStatus: status, storeCode } };
+  return new UploadError(isOver ? "STORE_FAILED" : "STORE_REFUSED", message, more);
+}
+
+/** What a response that is no success says. @param {Response} response @param {string} text */
+export function refusal(response, text) {
+  const { status, headers } = response;
+  const seconds = Number(headers.get("Retry-After") ?? NaN);
+  const more = { status, retryAfterMs: seconds >= 0 ? seconds * 1000 : undefined };
+  /** @type {any} */ let body;
+  try {
+    body = JSON.parse(text);
+  } catch { /* a proxy's page, or the platform's */ }
+  return errorOf(body?.error, {
+    ...more, requestId: textOf(body?.requestId) || headers.get("X-Request-Id") || undefined,
+  });
+}
+
+/** An `error` object of the API, whatever came in its place.
+ * @param {any} error @param {{ status?: number, requestId?: string, retryAfterMs?: number }} [more] */
+export function errorOf(error, more = {}) {
+  const status = more.status ?? STATUS_OF_CODE[error?.code] ?? 0;
+  const message = textOf(error?.message) || `The upload service answered ${status || "with an error"}.`;
+  const details = error?.details && typeof error.details === "object" ? error.details : {};
+  return new UploadError(textOf(error?.reason) || "UNEXPECTED", message, { ...more, status, details });
+}
+
+/** @param {unknown} value */
+function textOf(value) {
+  return typeof value === "string" ? value : "";
+}

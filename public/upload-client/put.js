@@ -1,0 +1,62 @@
+// @ts-check
+/** One part's PUT, with upload progress, which fetch does not have. */
+
+import { UploadError, storeError } from "./errors.js";
+
+const STALL_MS = 60_000; // while bytes go: none of them in so long, and it is given up
+const ANSWER_MS = 600_000; // after the last one: a proxy that buffers may still be sending it on,
+const SLOW_BYTES_PER_MS = 50; // at this speed
+const RECONNECTED_MS = 15_000; // after the network was away, a connection has so long to show that it lives
+const FORBIDDEN_HEADERS = new Set(["content-length", "host"]); // the browser sets these itself
+
+/**
+ * @param {string} url @param {Blob} blob @param {Record<string, string>} headers @param {AbortSignal} signal
+ * @param {(bytes: number) => void} onBytes
+ * @returns {Promise<string | null>} the ETag; null where CORS does not show it
+ */
+export function put(url, blob, headers, signal, onBytes) {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const request = new XMLHttpRequest();
+    const abort = () => request.abort();
+    let timer = setTimeout(abort, STALL_MS);
+    const allow = (/** @type {number} */ milliseconds) => {
+      clearTimeout(timer);
+      timer = setTimeout(abort, milliseconds);
+    };
+    const allowAnswer = () => allow(ANSWER_MS + blob.size / SLOW_BYTES_PER_MS);
+    const reconnected = () => allow(RECONNECTED_MS);
+    request.upload.onprogress = ({ loaded }) => {
+      onBytes(Math.min(loaded, blob.size));
+      if (loaded < blob.size) allow(STALL_MS);
+      else allowAnswer();
+    };
+    request.upload.onload = allowAnswer;
+    request.onloadend = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
+      removeEventListener("online", reconnected);
+      if (signal.aborted) reject(signal.reason);
+      else if (request.status >= 200 && request.status < 300) resolve(request.getResponseHeader("ETag"));
+      else reject(storeError(request.status, request.responseText));
+    };
+    signal.addEventListener("abort", abort);
+    addEventListener("online", reconnected);
+    request.open("PUT", url);
+    for (const [name, value] of Object.entries(headers)) {
+      if (!FORBIDDEN_HEADERS.has(name.toLowerCase())) request.setRequestHeader(name, value);
+    }
+    request.send(blob);
+  });
+}
+
+/** A network failure may be a file that was changed, moved or unplugged: that cannot be tried again.
+ * @param {Blob} blob */
+export async function checkReadable(blob) {
+  try {
+    await blob.slice(0, 1).arrayBuffer();
+  } catch {
+    const message = "The file has changed, or is no longer where it was: choose it again.";
+    throw new UploadError("FILE_UNREADABLE", message);
+  }
+}
