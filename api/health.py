@@ -1,4 +1,4 @@
-"""GET /api/health: whether the database and the bucket can be reached."""
+"""GET /api/health: whether the database and the bucket can be reached, as of at most 5 s ago."""
 
 from lib.domain.errors import Reason
 from lib.http import routes

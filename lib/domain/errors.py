@@ -58,6 +58,8 @@ class Reason(Enum):
     VALIDATION_ERROR        = 422, "The request has the wrong shape: see details.fields."
     FILE_EMPTY              = 422, "The file is empty: there is nothing to upload. Leave it out."
     SESSION_RATE_LIMIT      = 429, "Too many sessions in 24 hours: try again after details.nextAllowedAt."
+    REGISTRATION_LIMIT      = 429, "The session has started as many uploads as it may: use another session."
+    UPLOAD_VOLUME_LIMIT     = 429, "Too many bytes in 24 hours: try again after details.nextAllowedAt."
     INTERNAL_ERROR          = 500, "Something went wrong here. Quote the requestId when you report it."
     STORAGE_REFUSED         = 500, "The object store refuses what this API asks of it: report the requestId."
     STORAGE_UNAVAILABLE     = 503, "The object store does not answer: try again. Nothing is lost.", 5

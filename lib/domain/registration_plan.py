@@ -21,6 +21,7 @@ from lib.domain.policy import (
     type_of,
 )
 from lib.domain.rows import FileRow, SessionRow, open_for_writing
+from lib.domain.upload_limits import STARTS_PER_FILE, SessionVolume, UploadLimits
 
 
 class Step(Enum):
@@ -51,6 +52,7 @@ class Rules:
     stage: str
     policy: Policy
     max_files: int  # of a session whose metadata has no such number
+    max_bytes_per_day: int | None = None  # that a user may declare; None: any number
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Reservation:
     attempt: str
     verdicts: Sequence[Verdict] = ()
     written: frozenset[str] = frozenset()  # ids of files that this very registration wrote before
+    max_starts: int = 0  # S3 uploads that the session may start in all its life
 
     @property
     def accepted(self) -> list[Accepted]:
@@ -108,11 +111,22 @@ class RegistrationPlan:
     _decided: Reservation | None = None
 
     @property
+    def limits_volume(self) -> bool:
+        """Whether the user's sessions of the last 24 hours are looked at."""
+        return self.rules.max_bytes_per_day is not None
+
+    @property
     def sent_ids(self) -> list[str]:
         """The ids that the client has chosen."""
         return [item.file_id for item in self.items if isinstance(item, FileMetadata) and item.file_id]
 
-    def reserve(self, session: SessionRow, files: Sequence[FileRow], foreign_ids: set[str]) -> Reservation:
+    def reserve(
+        self,
+        session: SessionRow,
+        files: Sequence[FileRow],
+        foreign_ids: set[str],
+        volumes: Sequence[SessionVolume],
+    ) -> Reservation:
         """Judge the files in a session as it is; `foreign_ids` are files of other sessions.
 
         The transaction around this may run again. Where rows of this attempt are there, it was committed
@@ -123,10 +137,21 @@ class RegistrationPlan:
         if written and self._decided:
             return replace(self._decided, written=written)
         open_for_writing(session, self.now())
-        judge = Judge(self.rules, self.user_id, session, files, foreign_ids, self.attempt)
+        limits = self._limits(session, volumes)
+        judge = Judge(self.rules, self.user_id, session, files, foreign_ids, self.attempt, limits)
         verdicts = [item if isinstance(item, Refused) else judge.verdict(item) for item in self.items]
-        self._decided = Reservation(session, self.attempt, verdicts)
+        self._decided = Reservation(session, self.attempt, verdicts, max_starts=limits.max_starts)
         return self._decided
+
+    def _limits(self, session: SessionRow, volumes: Sequence[SessionVolume]) -> UploadLimits:
+        return UploadLimits(
+            session.id,
+            session.started_uploads,
+            session.max_files(self.rules.max_files) * STARTS_PER_FILE,
+            self.rules.max_bytes_per_day,
+            volumes,
+            self.now(),
+        )
 
 
 class Judge:
@@ -140,6 +165,7 @@ class Judge:
         files: Sequence[FileRow],
         foreign_ids: set[str],
         attempt: str,
+        limits: UploadLimits,
     ) -> None:
         self._rules = rules
         self._user_id = user_id
@@ -147,6 +173,7 @@ class Judge:
         self._max_files = session.max_files(rules.max_files)
         self._foreign_ids = foreign_ids
         self._attempt = attempt
+        self._limits = limits
         self._by_id = {file.id: file for file in files}
         # Rows of old may have a key in another form of Unicode; one whose key has it as it is comes first.
         self._by_key = {nfc(file.file_key): file for file in files} | {file.file_key: file for file in files}
@@ -163,7 +190,8 @@ class Judge:
         """Accept a file.
 
         Raises `ApiError`: `FILE_ID_CONFLICT`, `DUPLICATE_FILE_KEY`, `MIME_TYPE_NOT_ALLOWED`,
-        `FILE_TOO_LARGE`, `PART_COUNT_INVALID`, `CATEGORY_LIMIT_EXCEEDED`, `FILE_COUNT_EXCEEDED`.
+        `FILE_TOO_LARGE`, `PART_COUNT_INVALID`, `CATEGORY_LIMIT_EXCEEDED`, `FILE_COUNT_EXCEEDED`,
+        `REGISTRATION_LIMIT`, `UPLOAD_VOLUME_LIMIT`.
         """
         if item.file_id in self._foreign_ids:
             raise ApiError(Reason.FILE_ID_CONFLICT)
@@ -185,6 +213,7 @@ class Judge:
         return Accepted(Step.REPLAY if there else Step.ADOPT, known, item)
 
     def _restarted(self, item: FileMetadata, known: FileRow) -> Accepted:
+        self._limits.count(known.size)
         key = self._object_key(known.category, known.id, known.mime_type)
         return Accepted(Step.RESTART, replace(known, attempt=self._attempt, object_key=key), item)
 
@@ -204,6 +233,7 @@ class Judge:
         self._rules.policy.check_room(category, (file.category for file in self._by_id.values()))
         if len(self._by_id) >= self._max_files:
             raise ApiError(Reason.FILE_COUNT_EXCEEDED, details={"maxFiles": self._max_files})
+        self._limits.count(item.size)
         file_id = item.file_id or str(uuid.uuid4())
         file = FileRow(
             id=file_id,

@@ -18,6 +18,7 @@ class SessionRow:
     part_size_bytes: int
     metadata: dict[str, Any]
     expires_at: datetime
+    started_uploads: int = 0  # at S3, in all its life
 
     def status_at(self, now: datetime) -> SessionStatus:
         """What a client is told: a session past its end is expired, whatever its status says."""

@@ -27,7 +27,8 @@ POLICY = (
 )  # fmt: skip
 # What registering a file may be refused with, alone or as an item of a batch
 REGISTERING = (
-    *POLICY, R.DUPLICATE_FILE_KEY, R.FILE_ID_CONFLICT, R.FILE_NOT_FOUND, R.SESSION_NOT_ACTIVE, *STORAGE,
+    *POLICY, R.DUPLICATE_FILE_KEY, R.FILE_ID_CONFLICT, R.FILE_NOT_FOUND, R.SESSION_NOT_ACTIVE,
+    R.REGISTRATION_LIMIT, R.UPLOAD_VOLUME_LIMIT, *STORAGE,
 )  # fmt: skip
 
 Input = TypeVar("Input")

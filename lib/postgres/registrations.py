@@ -5,16 +5,43 @@ from dataclasses import dataclass
 from typing import Any
 
 from psycopg import Cursor
-from psycopg.rows import DictRow
+from psycopg.rows import DictRow, class_row
 
 from lib.domain.registration_plan import RegistrationPlan, Reservation
 from lib.domain.rows import FileRow
+from lib.domain.upload_limits import SessionVolume
 from lib.postgres.database import Connection, Database, transaction
 from lib.postgres.selects import SELECT_FILES, SELECT_SESSION, file_row, session_cursor
 
 SELECT_FOREIGN = """
 SELECT id::text FROM upload_session_files
 WHERE id = ANY(%(file_ids)s::uuid[]) AND session_id <> %(session_id)s
+"""
+
+# One registration a user at a time: parallel ones in other sessions would all find the same bytes left.
+LOCK_VOLUME = "SELECT pg_advisory_xact_lock(hashtextextended('upload volume ' || %(user_id)s, 0))"
+
+SELECT_VOLUMES = """
+SELECT id::text, created_at, declared_bytes FROM upload_sessions
+WHERE user_id = %(user_id)s AND created_at > NOW() - INTERVAL '24 hours'
+  AND (declared_bytes > 0 OR id = %(session_id)s)
+ORDER BY created_at
+"""
+
+COUNT_STARTS = """
+UPDATE upload_sessions
+SET started_uploads = started_uploads + %(starts)s, declared_bytes = declared_bytes + %(bytes)s
+WHERE id = %(session_id)s
+"""
+
+# Of reservations that were adopted; their bytes were counted by the calls that made them.
+CLAIM_STARTS = """
+WITH before AS (SELECT id, started_uploads FROM upload_sessions WHERE id = %(session_id)s FOR NO KEY UPDATE)
+UPDATE upload_sessions s
+SET started_uploads = before.started_uploads
+  + LEAST(%(starts)s, GREATEST(%(most)s - before.started_uploads, 0))
+FROM before WHERE s.id = before.id
+RETURNING s.started_uploads - before.started_uploads AS granted
 """
 
 INSERT_FILE = """
@@ -109,23 +136,36 @@ class RegistrationStore:
 
         def work(connection: Connection) -> Reservation | None:
             with transaction(connection) as pipeline:
+                if plan.limits_volume:
+                    connection.execute(LOCK_VOLUME, ids)
                 # FOR UPDATE would make the inserts of parts wait, through their foreign keys.
                 session_rows = session_cursor(connection).execute(SELECT_SESSION + "FOR NO KEY UPDATE", ids)
                 # A statement of its own, so that its snapshot is taken when the lock is there.
                 file_rows = connection.execute(SELECT_FILES + "ORDER BY f.registered", ids)
                 foreign_rows = connection.execute(SELECT_FOREIGN, ids)
+                volume_rows = _volumes(connection, ids) if plan.limits_volume else None
                 pipeline.sync()
                 session = session_rows.fetchone()
                 if session is None:
                     return None
                 files = [file_row(row, self._stage) for row in file_rows.fetchall()]
                 foreign_ids = {row["id"] for row in foreign_rows.fetchall()}
-                reservation = plan.reserve(session, files, foreign_ids)
+                volumes = volume_rows.fetchall() if volume_rows else []
+                reservation = plan.reserve(session, files, foreign_ids, volumes)
                 inserted = _write(connection, reservation)
             # Outside, where the answers have come with that of COMMIT: inside, each would be waited for.
             return reservation.after_writing({row["id"] for cursor in inserted for row in cursor.fetchall()})
 
         return self._database.run(work)
+
+    def claim_starts(self, session_id: str, starts: int, most: int) -> int:
+        """Count uploads that are to be started for adopted reservations; answers how many of them may be.
+
+        `most` is how many the session may start in all its life.
+        """
+        values = {"session_id": session_id, "starts": starts, "most": most}
+        claimed = self._database.run(lambda c: c.execute(CLAIM_STARTS, values).fetchone())
+        return int(claimed["granted"]) if claimed else 0
 
     def settle(
         self,
@@ -160,6 +200,10 @@ class RegistrationStore:
         return _states(self._database.run(lambda c: c.execute(SELECT_STATES, values).fetchall()))
 
 
+def _volumes(connection: Connection, ids: Mapping[str, Any]) -> Cursor[SessionVolume]:
+    return connection.cursor(row_factory=class_row(SessionVolume)).execute(SELECT_VOLUMES, ids)
+
+
 def _values_of(session_id: str, files: Sequence[FileRow], started: Mapping[str, str]) -> dict[str, Any]:
     return {
         "session_id": session_id,
@@ -176,6 +220,11 @@ def _write(connection: Connection, reservation: Reservation) -> list[Cursor[Dict
         for file in reservation.new_files
     ]
     restarted = reservation.restarted_files
+    starting = [*reservation.new_files, *restarted]
+    if starting:
+        size = sum(file.size for file in starting)
+        counts = {"session_id": reservation.session.id, "starts": len(starting), "bytes": size}
+        connection.execute(COUNT_STARTS, counts)
     if restarted:
         values = {
             "attempt": reservation.attempt,

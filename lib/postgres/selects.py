@@ -8,7 +8,7 @@ from lib.domain.rows import FileRow, SessionRow
 from lib.postgres.database import Connection
 
 SELECT_SESSION = """
-SELECT id::text, status, part_size_bytes, metadata, expires_at
+SELECT id::text, status, part_size_bytes, metadata, expires_at, started_uploads
 FROM upload_sessions
 WHERE id = %(session_id)s AND user_id = %(user_id)s
 """

@@ -50,8 +50,11 @@ class SessionStore:
 
     def ping(self) -> None:
         """Ask whether the database answers and has its tables."""
-        # The newest column: where a migration is missing, nothing works.
-        ask = "SELECT complete_unanswered_at FROM upload_session_files LIMIT 1"
+        # The newest column of each: where a migration is missing, nothing works.
+        ask = (
+            "SELECT (SELECT declared_bytes FROM upload_sessions LIMIT 1), "
+            "(SELECT complete_unanswered_at FROM upload_session_files LIMIT 1)"
+        )
         try:
             self._database.run(lambda connection: connection.execute(ask))
         except psycopg.Error as error:

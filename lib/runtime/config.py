@@ -79,6 +79,7 @@ class Settings(BaseModel):
     multipart_part_size_mb: int = Field(default=5, ge=5, le=100)
     session_ttl_minutes: int = Field(default=1440, ge=1, le=365 * 24 * 60)
     max_sessions_per_day: int = Field(default=100, ge=1, le=1_000_000)
+    max_upload_gb_per_day: int | None = Field(default=None, ge=1, le=1_000_000)  # GiB a user declares
     # MiB by the name of the variable, MAX_…_MB; which of them there are is said by the table of categories
     max_category_mb: dict[str, Annotated[int, Field(ge=1, le=48 * MIB)]] = {}
 
@@ -202,6 +203,12 @@ class Settings(BaseModel):
     def part_size_bytes(self) -> int:
         """The size of a new session's parts."""
         return self.multipart_part_size_mb * MIB
+
+    @property
+    def max_upload_bytes_per_day(self) -> int | None:
+        """How many bytes a user may declare in 24 hours; None: any number."""
+        limit = self.max_upload_gb_per_day
+        return None if limit is None else limit * 1024 * MIB
 
     @property
     def origins(self) -> frozenset[str]:

@@ -54,7 +54,9 @@ class Registration:
         self._s3 = s3
         self._starts = starts
         self._urls = urls
-        self._rules = Rules(settings.stage, policy, settings.max_files_per_session)
+        self._rules = Rules(
+            settings.stage, policy, settings.max_files_per_session, settings.max_upload_bytes_per_day
+        )
         self._settings = settings
         self._now = now
 
@@ -63,7 +65,8 @@ class Registration:
 
         Raises `ApiError`: `SESSION_NOT_FOUND`, `SESSION_EXPIRED`, `SESSION_NOT_ACTIVE`, and what is wrong
         with the file: `FILE_ID_CONFLICT`, `DUPLICATE_FILE_KEY`, `MIME_TYPE_NOT_ALLOWED`, `FILE_TOO_LARGE`,
-        `PART_COUNT_INVALID`, `CATEGORY_LIMIT_EXCEEDED`, `FILE_COUNT_EXCEEDED`, `STORAGE_UNAVAILABLE`.
+        `PART_COUNT_INVALID`, `CATEGORY_LIMIT_EXCEEDED`, `FILE_COUNT_EXCEEDED`, `REGISTRATION_LIMIT`,
+        `UPLOAD_VOLUME_LIMIT`, `STORAGE_UNAVAILABLE`.
         """
         [outcome] = self._register(user_id, session_id, [file])
         if isinstance(outcome, Refused):
@@ -91,7 +94,7 @@ class Registration:
         """What became of each file, in the order of the request."""
         self._s3.prepare()
         reservation = self._reserve(user_id, session_id, items)
-        uploads = self._starts.uploads_of(session_id, reservation.accepted)
+        uploads = self._starts.uploads_of(reservation)
         verdicts = self._judged_again(user_id, session_id, items, reservation.verdicts, uploads)
         space = self._urls.space(taken=len(items) * ITEM_BYTES)
         return [self._outcome(verdict, uploads, reservation.session, space) for verdict in verdicts]
@@ -123,7 +126,7 @@ class Registration:
             again: Sequence[Verdict] = [Refused(error)] * len(overtaken)
         else:
             again = reservation.verdicts
-            uploads |= self._starts.uploads_of(session_id, reservation.accepted)
+            uploads |= self._starts.uploads_of(reservation)
         for index, verdict in zip(overtaken, again, strict=True):
             judged[index] = verdict
         return judged

@@ -3,14 +3,13 @@
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from lib.domain.errors import ApiError, Reason
-from lib.domain.fields import rfc3339
 from lib.domain.models import CreateSession, FileMetadata, FileSummary, Session, SessionDetail
 from lib.domain.part_layout import check_part_count
 from lib.domain.policy import Policy
 from lib.domain.rows import FileRow, SessionRow
+from lib.domain.upload_limits import limited_until
 from lib.postgres.sessions import SessionStore
 from lib.runtime.config import Settings
 from lib.s3.bucket import Bucket
@@ -57,7 +56,7 @@ class Sessions:
         limit = None if self._settings.rate_limit_bypass else self._settings.max_sessions_per_day
         next_allowed_at = self._store.create(user_id, session, limit)
         if next_allowed_at is not None:
-            raise self._rate_limited(next_allowed_at)
+            raise limited_until(Reason.SESSION_RATE_LIMIT, next_allowed_at, self._now())
         return Session(
             session_id=session.id,
             part_size_bytes=session.part_size_bytes,
@@ -112,15 +111,6 @@ class Sessions:
         for index, category in enumerate(categories):
             self._policy.check_room(category, categories[:index])
         self._policy.check_required(categories)
-
-    def _rate_limited(self, next_allowed_at: datetime) -> ApiError:
-        # Rounded up: a client that comes back exactly then must not be a moment early.
-        seconds = max(1, int((next_allowed_at - self._now()).total_seconds()) + 1)
-        details: dict[str, Any] = {
-            "nextAllowedAt": rfc3339(next_allowed_at + timedelta(seconds=1)),
-            "retryAfterSeconds": seconds,
-        }
-        return ApiError(Reason.SESSION_RATE_LIMIT, details=details, retry_after=seconds)
 
     def _summary(self, file: FileRow, recorded_part_count: int) -> FileSummary:
         return FileSummary(

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lib.domain.errors import ApiError, Reason, Refused
-from lib.domain.registration_plan import Accepted, Step
+from lib.domain.registration_plan import Accepted, Reservation, Step
 from lib.domain.rows import FileRow
+from lib.domain.upload_limits import registration_limit
 from lib.postgres.registrations import FileState, RegistrationStore, States
 from lib.runtime.parallel import Parallel
 from lib.s3.bucket import Bucket
@@ -47,12 +48,13 @@ class UploadStarts:
         self._parallel = parallel
         self._sleep = sleep
 
-    def uploads_of(self, session_id: str, accepted: Sequence[Accepted]) -> Uploads:
+    def uploads_of(self, reservation: Reservation) -> Uploads:
         """The upload of each file: the one that is there, another call's, or one started now; or `Overtaken`.
 
         `Refused` says why a file has none: `STORAGE_UNAVAILABLE`, `SESSION_NOT_ACTIVE`, `FILE_NOT_FOUND`,
-        `DUPLICATE_FILE_KEY`. Raises `ApiError` `DATABASE_UNAVAILABLE`.
+        `DUPLICATE_FILE_KEY`, `REGISTRATION_LIMIT`. Raises `ApiError` `DATABASE_UNAVAILABLE`.
         """
+        session_id, accepted = reservation.session.id, reservation.accepted
         uploads: Uploads = {
             one.file.id: Upload(one.file.upload_id or "", completed=one.file.status == "completed")
             for one in accepted
@@ -61,6 +63,9 @@ class UploadStarts:
         adopted = [one for one in accepted if one.step is Step.ADOPT]
         if adopted:
             uploads |= self._wait_for_others(session_id, adopted)
+            uploads |= self._refused_by_limit(
+                reservation, [one for one in adopted if one.file.id not in uploads]
+            )
         missing = {one.file.id: one for one in accepted if one.file.id not in uploads}
         return uploads | self._start(session_id, list(missing.values())) if missing else uploads
 
@@ -74,6 +79,15 @@ class UploadStarts:
             if all(one.file.id in ends for one in adopted):
                 break
         return ends
+
+    def _refused_by_limit(self, reservation: Reservation, adopted: Sequence[Accepted]) -> Uploads:
+        """Count the uploads that this call starts in place of others; those beyond the limit are refused."""
+        ids = list(dict.fromkeys(one.file.id for one in adopted))
+        if not ids:
+            return {}
+        most = reservation.max_starts
+        granted = self._store.claim_starts(reservation.session.id, len(ids), most)
+        return {file_id: Refused(registration_limit(most)) for file_id in ids[granted:]}
 
     def _start(self, session_id: str, accepted: Sequence[Accepted]) -> Uploads:
         """Start an upload for each file, and settle which of them the files keep."""

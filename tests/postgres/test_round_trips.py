@@ -23,13 +23,13 @@ def proxy(env):
 
 
 @pytest.fixture
-def count(in_process, env, proxy):
+def count(in_process, env, proxy, request):
     """A function that makes a call and answers its SQL round trips and its S3 calls, and the client."""
     url = urlsplit(env["DATABASE_URL"])
     through = env["DATABASE_URL"].replace(f":{url.port}/", f":{proxy.port}/")
     faults = Faults()
     settings = {"DATABASE_URL": through, "AUTH_JWT_SECRET": SECRET, "RATE_LIMIT_BYPASS": "false",
-                "MAX_INSTRUCTION_MB": "100000"}  # fmt: skip
+                "MAX_INSTRUCTION_MB": "100000"} | getattr(request, "param", {})  # fmt: skip
     api = in_process(wiring.build(env | settings, faults.wrap))
     api.session()  # connects
 
@@ -64,6 +64,7 @@ def test_sessions(count):
     assert measure(lambda: api.call("DELETE", f"/{session}"))[0] == (2, 6)  # abort and look, for each
 
 
+@pytest.mark.parametrize("count", [{}, {"MAX_UPLOAD_GB_PER_DAY": "1"}], indirect=True)
 def test_register(count):
     measure, api = count
     session = api.session()

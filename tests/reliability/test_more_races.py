@@ -101,9 +101,9 @@ class Late:
     """A plan that takes every file for a failed one: it was, a moment ago."""
 
     def __init__(self, user):
-        self.user_id, self.sent_ids = user, []
+        self.user_id, self.sent_ids, self.limits_volume = user, [], False
 
-    def reserve(self, session, files, foreign_ids):
+    def reserve(self, session, files, foreign_ids, volumes):
         return Reservation(session, new_id(), [Accepted(Step.RESTART, file, None) for file in files])
 
 

@@ -213,6 +213,7 @@ def cancel(world):
 
 RESERVE = ("RegistrationStore.reserve",)
 START = ("Bucket.create_upload", "RegistrationStore.settle")
+ADOPT = ("RegistrationStore.states", "RegistrationStore.claim_starts")
 WITHDRAW = ("Bucket.abort_upload",)
 READ = ("FileStore.find",)
 LOOK = (*READ, "Bucket.list_parts")
@@ -243,7 +244,7 @@ USE_CASES = [
             (201, 200), nothing, "completed", 1, False, overtaken),
     UseCase("register while S3 fails", RESERVE + START, unregistered_by_id, (201,), nothing, "completed",
             meanwhile=refused),
-    UseCase("adopt a reservation", (*RESERVE, "RegistrationStore.states", *START), unregistered_by_id,
+    UseCase("adopt a reservation", (*RESERVE, *ADOPT, *START), unregistered_by_id,
             (201, 200), reserved, "completed", 1),
     UseCase("restart a failed file", RESERVE + START, unregistered_by_id, (201, 200), failed, "completed", 1),
     UseCase("restart a failed file while S3 fails", RESERVE + START, unregistered_by_id, (201,), failed,
