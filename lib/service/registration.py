@@ -122,7 +122,10 @@ class Registration:
             return judged
         try:
             reservation = self._reserve(user_id, session_id, [items[index] for index in overtaken])
-        except ApiError as error:  # the session has ended meanwhile; what the others have, they keep
+        except ApiError as error:
+            if error.reason not in (Reason.SESSION_EXPIRED, Reason.SESSION_NOT_ACTIVE):
+                raise
+            # The session has ended meanwhile; what the others have, they keep.
             again: Sequence[Verdict] = [Refused(error)] * len(overtaken)
         else:
             again = reservation.verdicts

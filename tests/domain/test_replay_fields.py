@@ -30,7 +30,7 @@ def verdict(files=(), **sent):
     plan = RegistrationPlan(Rules("dev", Policy(sizes), 50), "user", [item], lambda: NOW)
     values = {"id": new_id(), "status": "active", "part_size_bytes": 5 * MIB, "metadata": {}}
     session = SessionRow(**values, expires_at=NOW + timedelta(hours=1))
-    [found] = plan.reserve(session, files, set()).verdicts
+    [found] = plan.reserve(session, files, set(), []).verdicts
     return found
 
 
