@@ -83,7 +83,8 @@ BATCH_REGISTER_FILES = Route(
     method="POST", path=f"{FILES}/batch", name="batchRegisterFiles",
     summary="Register many files, each judged alone",
     body=models.RegisterBatch, answers={201: models.BatchResults, 207: models.BatchResults},
-    refusals=(*WRITING, R.BATCH_TOO_LARGE), item_refusals=(*REGISTERING, R.SESSION_EXPIRED, R.VALIDATION_ERROR),
+    refusals=(*WRITING, R.BATCH_TOO_LARGE),
+    item_refusals=(*REGISTERING, R.SESSION_EXPIRED, R.VALIDATION_ERROR),
 )  # fmt: skip
 ABORT_FILE: Route[None] = Route(
     method="DELETE", path=FILE, name="abortFile", summary="Abort one upload and remove the file",

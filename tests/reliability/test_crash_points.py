@@ -174,9 +174,9 @@ def test_a_commit_whose_answer_is_lost_is_repeated(new_world, faulty, store, cas
     """The connection dies under each piece of work in turn, when it is done: the client is none the wiser."""
     run_once, done, lost = Database._run_once, [], None
 
-    def losing(database, work):
-        result = run_once(database, work)
-        done.append(work)
+    def losing(*args):
+        result = run_once(*args)
+        done.append(args)
         if len(done) - 1 == lost:
             raise _ConnectionLostError
         return result
