@@ -56,6 +56,8 @@ DETAILS: dict[Reason, Schema] = {
     Reason.VALIDATION_ERROR: FIELDS,
     Reason.FILE_EMPTY: FIELDS,
     Reason.SESSION_RATE_LIMIT: NEXT_ALLOWED,
+    Reason.REGISTRATION_LIMIT: _object(maxStartedUploads=NUMBER),
+    Reason.UPLOAD_VOLUME_LIMIT: NEXT_ALLOWED,
 }
 # These reasons have details in some cases only.
 SOMETIMES = {Reason.INVALID_JSON}

@@ -13,8 +13,8 @@ from tests.support.contract import SCHEMAS, Contract, optional_fields
 REQUESTS = {"CreateSession", "FileMetadata", "RegisterBatch", "RecordParts", "ReportedPart", "CompleteFile"}
 # Reasons that need S3, PostgreSQL or an issuer to be down, a bug, or a body that Vercel itself refuses.
 ELSEWHERE = {"STORAGE_REFUSED", "STORAGE_UNAVAILABLE", "DATABASE_UNAVAILABLE", "AUTH_UNAVAILABLE",
-             "INTERNAL_ERROR", "TOKEN_EXPIRED", "SESSION_RATE_LIMIT", "BODY_TOO_LARGE",
-             "METHOD_NOT_ALLOWED"}  # fmt: skip
+             "INTERNAL_ERROR", "TOKEN_EXPIRED", "SESSION_RATE_LIMIT", "UPLOAD_VOLUME_LIMIT",
+             "BODY_TOO_LARGE", "METHOD_NOT_ALLOWED"}  # fmt: skip
 
 
 @pytest.fixture
@@ -152,6 +152,8 @@ def ends(api, env, session, path, file):
         gone = api.register(other, pdf("gone.pdf", 3))
         db.execute(change, [3, "gone", gone["fileId"]])
         api.call("POST", f"/{other}/files/{gone['fileId']}/complete")
+        db.execute("UPDATE upload_sessions SET started_uploads = 1000 WHERE id = %s", [other])
+        api.call("POST", f"/{other}/files", pdf("more.pdf", 3))
         api.call("DELETE", f"/{session}")
         api.call("POST", f"/{session}/files", pdf())
         db.execute("UPDATE upload_sessions SET expires_at = NOW() WHERE id = %s", [session])
