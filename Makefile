@@ -57,8 +57,8 @@ check: lint types test ## All three
 size: $(TESTS) ## Functions over 40 lines, files over 300, modules without a docstring (it informs, and never fails)
 	@$(PY) -m tests.house.size
 
-test-reliability: $(TESTS) ## Every crash point with real kills, a thousand fuzzed calls, load with faults (minutes)
-	$(PY) -m pytest tests/reliability -m long
+test-reliability: $(TESTS) ## Every crash point with real kills, a thousand fuzzed calls, load, interrupts (minutes)
+	$(PY) -m pytest tests/reliability tests/dev -m long
 
 torture: $(TESTS) ## Tens of thousands of random calls against a model (SEED=… repeats a run)
 	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed repeats this run"; \
