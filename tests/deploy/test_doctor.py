@@ -392,6 +392,22 @@ def test_the_cause_of_each_refusal_is_named(healthy, operation, refusal, check, 
         assert IAM not in problems[check]
 
 
+RETENTION = b"""<ObjectLockConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><ObjectLockEnabled>Enabled
+</ObjectLockEnabled><Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule>
+</ObjectLockConfiguration>"""
+
+
+def test_a_bucket_with_a_default_retention_is_told(healthy):
+    """As AWS answers GetObjectLockConfiguration; it would refuse every part with 400 InvalidRequest."""
+
+    def locked(method, path):
+        return RETENTION if method == "GET" and "?object-lock" in path else None
+
+    with FaultyProxy(healthy["S3_ENDPOINT_URL"], locked) as proxy:
+        assert "Object Lock" in wrong(healthy | {"S3_ENDPOINT_URL": proxy.url})["object lock"]
+    assert "object lock" not in found(healthy)
+
+
 def test_signed_length_is_only_ok_where_the_right_one_is_taken(healthy):
     refused = refusing({"UploadPart": Refusal(403, "AccessDenied")})
     with FaultyProxy(healthy["S3_ENDPOINT_URL"], refused) as proxy:

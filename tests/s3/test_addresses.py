@@ -1,10 +1,15 @@
 """One source of addresses: presigned URLs, fileUrl and the API's own calls lead where botocore says."""
 
 import json
+import shutil
+from pathlib import Path
 
+import botocore
 import pytest
+from botocore.session import Session
 
 from deploy.documents import document
+from deploy.vercel_install import trim_botocore
 from lib.runtime.config import Settings, SettingsError
 from lib.s3.bucket import Bucket
 from tests.s3.test_bucket_on_moto import ENV
@@ -95,6 +100,26 @@ def test_presigned_urls_and_file_urls_have_one_address(settings, url, monkeypatc
     found = bucket(**settings)
     assert found.bucket_url == url
     assert found.object_url("a b/c.pdf") == f"{url}/a%20b/c.pdf"
+
+
+def test_the_trimmed_bundle_resolves_the_same(monkeypatch, tmp_path):
+    """As deploy/vercel_install.py leaves botocore's data: partitions need no more than that."""
+    builtin = Path(botocore.__file__).parent / "data"
+    for name in ("s3", "sts", "ec2"):
+        shutil.copytree(builtin / name, tmp_path / name)
+    for file in builtin.glob("*.json"):
+        shutil.copy(file, tmp_path)
+    trim_botocore(tmp_path)
+    assert not (tmp_path / "ec2").exists()
+    monkeypatch.setattr("botocore.loaders.Loader.BUILTIN_DATA_PATH", str(tmp_path))
+    monkeypatch.setattr("botocore.loaders.Loader.CUSTOMER_DATA_PATH", str(tmp_path))
+    assert Path(Session().get_component("data_loader").search_paths[-1]) == tmp_path
+    hosts = {
+        "eu-central-1": "amazonaws.com", "cn-north-1": "amazonaws.com.cn", "us-gov-west-1": "amazonaws.com",
+        "us-iso-east-1": "c2s.ic.gov", "eusc-de-east-1": "amazonaws.eu", "ap-nowhere-9": "amazonaws.com",
+    }  # fmt: skip
+    for region, host in hosts.items():
+        assert bucket(S3_REGION=region).bucket_url == f"https://bucket.s3.{region}.{host}"
 
 
 def test_the_public_base_url_comes_first():
