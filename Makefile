@@ -129,7 +129,12 @@ requirements: $(STAMP) ## Compile requirements/*.in, with every version pinned a
 	@for name in run test browser bench localstack; do \
 	  $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
+# Whether a running stack holds the lock of .dev (dev/stack.py).
+IN_USE = import fcntl, sys, pathlib; p = pathlib.Path(".dev/lock"); \
+  p.exists() and fcntl.flock(p.open(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
 clean: ## Remove the environment and the local data
+	@python3 -c '$(IN_USE)' 2>/dev/null || { echo "The stack is running, and uses .dev: stop make run first."; exit 1; }
 	@# As root, the database may live outside of the checkout: see dev/postgres.py
 	@test ! -f .dev/state.json || \
 	  rm -rf "/var/tmp/upload-sessions-$$(sed -n 's/.*"marker": "\([0-9a-f]*\)".*/\1/p' .dev/state.json)"

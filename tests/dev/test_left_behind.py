@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,6 +114,22 @@ def test_a_start_that_was_killed_during_initdb_starts_again(tmp_path, monkeypatc
             assert stack.crashed() is None
     finally:
         stack.remove()
+
+
+def test_cleaning_beside_a_running_stack_is_refused_in_a_sentence(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    with Stack(tmp_path / ".dev", fast=True) as stack:
+        refused = clean(tmp_path)
+        assert refused.returncode != 0
+        assert refused.stdout.startswith("The stack is running, and uses .dev: stop make run first.\n")
+        assert stack.crashed() is None
+    assert clean(tmp_path).returncode == 0
+    assert not (tmp_path / ".dev").exists()
+
+
+def clean(folder):
+    command = ["make", "-s", "clean"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
 @pytest.mark.long
