@@ -1,11 +1,13 @@
 """What the documents say is so."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from lib.domain.policy import TABLE
+from lib.domain.upload_limits import STARTS_PER_FILE
 from lib.http.routes import ROUTES, SESSIONS
 from lib.runtime.config import Settings
 
@@ -64,3 +66,20 @@ def test_files_that_are_named_exist(document):
     places = r"(?:lib|api|db|dev|deploy|tests|public|examples|benchmarks)"
     for name in re.findall(rf"`({places}/[\w./\[\]-]+\.\w+)`", document.read_text()):
         assert (ROOT / name).exists(), name
+
+
+def test_what_one_user_can_cost_is_what_the_defaults_make():
+    """docs/deploy.md: the numbers of its table follow from the settings, the limits and the lifecycle rule."""
+    default = {name: field.default for name, field in Settings.model_fields.items()}
+    sessions, files = default["max_sessions_per_day"], default["max_files_per_session"]
+    size = next(category.max_mb for category in TABLE.categories if category.name == "instruction")
+    parts = size // default["multipart_part_size_mb"]
+    lifecycle = json.loads((ROOT / "deploy" / "lifecycle.json").read_text())
+    days = lifecycle["Rules"][0]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
+    starts, kept = sessions * files * STARTS_PER_FILE, sessions * files * size / 1024
+    expected = [
+        f"{starts:,}", f"{starts * size / 1024:,.0f} GiB", f"{kept:,.0f} GiB", f"{days * kept:,.0f} GiB",
+        f"{starts * (parts + 4):,}",
+    ]  # fmt: skip
+    rows = table_below("What one user can cost you", "docs/deploy.md")
+    assert [most for _, _, most in rows] == expected
