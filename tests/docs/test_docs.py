@@ -69,7 +69,7 @@ def test_files_that_are_named_exist(document):
 
 
 def test_what_one_user_can_cost_is_what_the_defaults_make():
-    """docs/deploy.md: the numbers of its table follow from the settings, the limits and the lifecycle rule."""
+    """The numbers in docs/deploy.md follow from the settings, the limits and the lifecycle rule."""
     default = {name: field.default for name, field in Settings.model_fields.items()}
     sessions, files = default["max_sessions_per_day"], default["max_files_per_session"]
     size = next(category.max_mb for category in TABLE.categories if category.name == "instruction")
