@@ -92,6 +92,7 @@ def rfc3339(moment: datetime) -> str:
 
 
 Uuid = Annotated[str, AfterValidator(canonical_uuid), Field(json_schema_extra={"format": "uuid"})]
+Id = Annotated[str, Field(json_schema_extra={"format": "uuid"})]  # of ours, in an answer
 Etag = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_unquoted)]
 PartNumber = Annotated[int, Field(ge=1, le=MAX_PART_COUNT)]
 Time = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]

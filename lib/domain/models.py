@@ -13,7 +13,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from lib.domain.fields import Etag, Extension, Metadata, MimeType, Name, PartNumber, Size, Time, Uuid
+from lib.domain.fields import Etag, Extension, Id, Metadata, MimeType, Name, PartNumber, Size, Time, Uuid
 from lib.domain.part_layout import MAX_PART_COUNT
 from lib.domain.policy import category_names, extension_of, type_of
 
@@ -133,7 +133,7 @@ class PartsQuery(_Model):
 class Session(_Model):
     """A session, just created."""
 
-    session_id: str
+    session_id: Id
     part_size_bytes: int
     expires_at: Time
     max_files: int
@@ -142,7 +142,7 @@ class Session(_Model):
 class FileSummary(_Model):
     """A file as its session shows it."""
 
-    file_id: str
+    file_id: Id
     file_key: str
     name: str
     category: str
@@ -174,7 +174,7 @@ class PresignedPart(_Model):
 class RegisteredFile(_Model):
     """A registered file; the part fields are there when `partCount` was sent."""
 
-    file_id: str
+    file_id: Id
     upload_id: str
     part_count: int | None = None
     part_size_bytes: int | None = None
@@ -196,7 +196,7 @@ class ErrorObject(BaseModel):
 class BatchResult(_Model):
     """One file of a batch: registered, or with the `error` that registering it alone would have answered."""
 
-    file_id: str | None = Field(description="null where `error` stands")
+    file_id: Id | None = Field(description="null where `error` stands")
     upload_id: str | None = Field(description="null where `error` stands")
     part_count: int | None = None
     part_size_bytes: int | None = None
@@ -237,7 +237,7 @@ class RecordedParts(_Model):
 class UploadedParts(_Model):
     """Which parts are there, which are missing, and whether the store itself was asked."""
 
-    file_id: str
+    file_id: Id
     status: FileStatus
     part_count: int
     part_size_bytes: int
@@ -251,7 +251,7 @@ class UploadedParts(_Model):
 class CompletedFile(_Model):
     """An assembled file."""
 
-    file_id: str
+    file_id: Id
     file_url: str
     size_bytes: int
     etag: str
