@@ -18,6 +18,7 @@ from dev.env_files import write_shell_file, write_vercel_file
 from dev.lan import Place, Relay
 from dev.processes import StackError
 from dev.stack import Stack
+from lib.postgres.conninfo import conninfo
 from lib.runtime.config import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -126,7 +127,8 @@ def _watch(server: Server, stack: Stack | None) -> None:
 
 def _serve(place: Place, stack: Stack | None, stack_env: Mapping[str, str]) -> None:
     env = _environment(stack_env, place)
-    migrate(env["DATABASE_URL"])
+    certificates = env.get("DATABASE_SSL_ROOT_CERT")
+    migrate(conninfo(env["DATABASE_URL"], root_certificates=certificates))
     write_shell_file(env, DEV / "env")
     if not write_vercel_file(env, ROOT / ".env"):
         print(
