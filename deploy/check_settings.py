@@ -30,7 +30,8 @@ def check_authentication(deployment: Deployment) -> Iterator[Finding]:
         yield warning(
             "audience",
             "AUTH_AUDIENCE is not set: a token that the issuer made for another app is accepted here",
-            "Set AUTH_AUDIENCE to the 'aud' (Cognito: the client id) of this app's tokens.",
+            "Set AUTH_AUDIENCE to the 'aud' (Cognito: the client id) of this app's tokens. Those of Clerk "
+            "and WorkOS have none by default (docs/deploy.md): leave it out if the issuer serves this app alone.",
         )
 
 

@@ -130,7 +130,14 @@ def test_addresses_that_are_none_are_named_and_not_shown(name, url):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://[::1]:9000", "http://localhost:9000", "https://a.example/x?y=z#w", "HTTPS://A.example"]
+    "url",
+    [
+        "http://[::1]:9000",
+        "http://localhost:9000",
+        "https://a.example/x?y=z#w",
+        "https://a.example/b@c",
+        "HTTPS://A.example",
+    ],
 )
 def test_addresses_that_are_good(url):
     assert Settings.from_env(GOOD | {"AWS_ENDPOINT_URL_STS": url}).aws_endpoint_url_sts == url
