@@ -11,7 +11,7 @@ CHROMIUM_FOUND = $${CHROMIUM:-$$(command -v chromium || command -v chromium-brow
 .DEFAULT_GOAL := help
 .PHONY: help run upload seed migrate doctor test lint types types-page check size test-reliability torture soak \
   test-localstack test-oidc test-pgbouncer test-browser build test-vercel vercel-dev test-vercel-dev \
-  http proof bench requirements clean
+  http proof bench requirements audit clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 25
@@ -56,6 +56,9 @@ check: lint types test ## All three
 
 size: $(TESTS) ## Functions over 40 lines, files over 300, modules without a docstring (it informs, and never fails)
 	@$(PY) -m tests.house.size
+
+audit: $(STAMP) ## Known vulnerabilities in what is pinned (pip-audit, npm audit), where their data can be reached
+	@$(PY) -m dev.audit
 
 test-reliability: $(TESTS) ## Every crash point with real kills, a thousand fuzzed calls, load, interrupts (minutes)
 	$(PY) -m pytest tests/reliability tests/dev -m long

@@ -31,7 +31,7 @@ def check_authentication(deployment: Deployment) -> Iterator[Finding]:
             "audience",
             "AUTH_AUDIENCE is not set: a token that the issuer made for another app is accepted here",
             "Set AUTH_AUDIENCE to the 'aud' (Cognito: the client id) of this app's tokens. Those of Clerk "
-            "and WorkOS have none by default (docs/deploy.md): leave it out if the issuer serves this app alone.",
+            "and WorkOS have none by default (docs/deploy.md): leave it out if they serve this app alone.",
         )
 
 
