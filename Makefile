@@ -9,7 +9,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
 CHROMIUM_FOUND = $${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}
 
 .DEFAULT_GOAL := help
-.PHONY: help run upload seed migrate doctor test lint types types-page check size test-reliability torture soak \
+.PHONY: help run upload example-uppy seed migrate doctor test lint types types-page check size test-reliability torture soak \
   test-localstack test-oidc test-pgbouncer test-browser build test-vercel vercel-dev test-vercel-dev \
   http proof bench requirements audit clean
 
@@ -25,6 +25,9 @@ upload: $(STAMP) ## Upload FILE=… (else a sample of 32 MB) to the running API;
 	@test -n "$(call given,FILE)" || test -f .dev/sample.pdf || { mkdir -p .dev; \
 	  head -c 32000000 /dev/urandom > .dev/sample.pdf; }
 	@$(PY) examples/upload.py "$(or $(call given,FILE),.dev/sample.pdf)"
+
+example-uppy: $(STAMP) ## An Uppy app on http://localhost:5173 (needs npm), beside ALLOWED_ORIGINS=http://localhost:5173 make run
+	@exec $(PY) -m examples.uppy.serve
 
 seed: $(STAMP) ## Load the story's test data into the running stack's database
 	@test -f .dev/env || { echo "Start the stack first: make run"; exit 1; }
