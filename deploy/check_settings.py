@@ -1,5 +1,6 @@
 """Settings that make sense in themselves, and authentication."""
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -9,6 +10,8 @@ import jwt
 from deploy.deployment import Deployment
 from deploy.report import Finding, ok, warning, wrong
 from lib.http.cors import ANY
+from lib.runtime.fetch import FetchError, fetch
+from lib.runtime.jwks import MAX_BYTES, KeySet
 
 # What a browser sends: https://url.spec.whatwg.org/#concept-url-origin, and the schemes of apps (capacitor:)
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]+)?")
@@ -39,9 +42,16 @@ def _check_jwks(deployment: Deployment) -> Iterator[Finding]:
     url = deployment.settings.auth_jwks_url or ""
     fix = "Set AUTH_JWKS_URL to the issuer's 'jwks_uri' (see its /.well-known/openid-configuration)."
     try:
-        keys = jwt.PyJWKSet.from_dict(deployment.http.get(url).raise_for_status().json()).keys
-    except httpx.HTTPError as error:
-        yield wrong("authentication", f"AUTH_JWKS_URL does not answer ({type(error).__name__})", fix)
+        # As the API fetches it: with the same name, patience and size
+        answer = fetch(
+            url, seconds=KeySet.SECONDS, max_bytes=MAX_BYTES, headers={"Accept": "application/json"}
+        )
+        if answer.status != 200:
+            yield wrong("authentication", f"AUTH_JWKS_URL does not answer (HTTP {answer.status})", fix)
+            return
+        keys = jwt.PyJWKSet.from_dict(json.loads(answer.content)).keys
+    except FetchError as error:
+        yield wrong("authentication", f"AUTH_JWKS_URL does not answer ({error})", fix)
         return
     except (jwt.PyJWTError, ValueError, AttributeError, TypeError):
         yield wrong("authentication", "AUTH_JWKS_URL answers something that is no JWKS", fix)

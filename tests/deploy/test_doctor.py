@@ -132,7 +132,7 @@ def test_a_jwks_url_that_is_none(healthy, issuer, path, text):
 
 def test_a_jwks_that_nobody_serves(healthy):
     env = with_jwks(healthy, "http://127.0.0.1:1/jwks", "http://127.0.0.1:1")
-    assert "ConnectError" in wrong(env)["authentication"]
+    assert "does not answer (Connection" in wrong(env)["authentication"]
 
 
 def test_an_issuer_of_another_name(healthy, issuer):
