@@ -99,9 +99,10 @@ build: $(TESTS) ## The real `vercel build` in a copy of the tree, and a check of
 	@$(PY) -m dev.vercel.build
 	$(PY) -m pytest --server=vercel tests/scenarios/vercel/test_build.py
 
-test-vercel: $(TESTS) ## The scenarios over the built functions, under Vercel's runtime
+test-vercel: $(TESTS) ## The scenarios over the built functions, under Vercel's runtime, and over one for all routes
 	@$(PY) -m dev.vercel.build --if-changed
 	$(PY) -m pytest --server=vercel tests/scenarios
+	$(PY) -m pytest --server=vercel-one tests/scenarios
 
 vercel-dev: $(STAMP) ## The real `vercel dev` in this checkout (PORT=3001), beside a running `make run`
 	@exec $(PY) -m dev.vercel.dev

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from deploy.check_database import check_database
 from deploy.check_settings import check_authentication, check_origins
 from deploy.check_upload import check_clocks, check_upload
 from deploy.deployment import Deployment
+from deploy.env_file import UNREADABLE, read_env
 from deploy.report import Finding, lines, ok, warning, wrong
 from lib.domain.errors import ApiError
 from lib.domain.policy import setting_names
@@ -22,6 +22,9 @@ from lib.runtime import log
 from lib.runtime.config import Settings, SettingsError
 
 LOCAL = Path(__file__).resolve().parent.parent / ".dev" / "env"
+UNREADABLE_MEND = (
+    "Add it to the file. What is no secret: vercel env add NAME production --type config --force"
+)
 SETTINGS_MEND = "Set it: vercel env add NAME production   (and in the file or environment that this reads)"
 
 Check = Callable[[Deployment], Iterable[Finding]]
@@ -43,6 +46,12 @@ NEEDED: dict[Check, set[str]] = {
 
 def examine(env: Mapping[str, str]) -> Iterator[Finding]:
     """Check what an environment says; what cannot be checked for want of something else is left out."""
+    ours = {name.upper() for name in Settings.model_fields} | set(setting_names())
+    unreadable = sorted(name for name in ours & env.keys() if env[name].strip() == UNREADABLE)
+    for name in unreadable:
+        yield wrong("settings", f"{name}: not readable here: Vercel keeps it secret", UNREADABLE_MEND)
+    if unreadable:
+        return
     try:
         settings = Settings.from_env(env, setting_names())
     except SettingsError as error:
@@ -81,17 +90,6 @@ def _findings(check: Check, deployment: Deployment) -> Iterator[Finding]:
         yield wrong(name, f"could not be checked: {error.reason.name}", "See what is wrong above.")
     except Exception as error:  # a value must never come out with an error's text
         yield wrong(name, f"could not be checked: {type(error).__name__}", "Please report this.")
-
-
-def read_env(path: Path) -> dict[str, str]:
-    """The variables of a file as `vercel env pull` or `make run` write it."""
-    env = {}
-    for line in path.read_text().splitlines():
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and not name.startswith("#"):
-            words = shlex.split(value, comments=True)
-            env[name.strip()] = words[0] if words else ""
-    return env
 
 
 def _chosen_env(arguments: list[str]) -> tuple[str, Mapping[str, str]]:

@@ -23,7 +23,7 @@ SECRET = "the-secret-of-the-tests-has-32-bytes-or-more"
 
 
 def pytest_addoption(parser):
-    servers = ["local", "vercel", "vercel-dev"]
+    servers = ["local", "vercel", "vercel-one", "vercel-dev"]
     parser.addoption("--server", choices=servers, default="local", help="what serves the scenarios")
     parser.addoption("--database", choices=["embedded", "pgbouncer"], default="embedded", help="the database")
     parser.addoption("--store", choices=["seaweedfs", "localstack"], default="seaweedfs", help="the S3 store")

@@ -19,8 +19,9 @@ from dev.vercel import tools
 TREE = tools.HOME / "tree"
 OUTPUT = Path(".vercel") / "output"  # below the tree
 # What Vercel's build reads: it has these files here, and .vercelignore uploads them and no others.
-INPUTS = ("api", "lib", "public", "vercel.json", "requirements.txt", ".python-version", "pyproject.toml",
-          "deploy/vercel_install.py")  # fmt: skip
+ONE_FUNCTION = "vercel.one-function.json"
+INPUTS = ("api", "lib", "public", "vercel.json", ONE_FUNCTION, "requirements.txt", ".python-version",
+          "pyproject.toml", "deploy/vercel_install.py")  # fmt: skip
 PLANTED = "PLANTED_SECRET=must-stay-out-of-every-bundle\n"
 
 
@@ -44,6 +45,11 @@ def ensure_built(*options: str, tree: Path = TREE) -> Path:
     if stamp.exists() and stamp.read_text() == _digest():
         return tree / OUTPUT
     return build(*options, tree=tree)
+
+
+def ensure_one_function_built() -> Path:
+    """The same for the deployment that has one function for all routes."""
+    return ensure_built("--local-config", ONE_FUNCTION, tree=tools.HOME / "one-function")
 
 
 def _put_together(tree: Path) -> None:
@@ -90,6 +96,7 @@ def main() -> int:
     started = time.monotonic()
     try:
         output = ensure_built() if "--if-changed" in sys.argv else build()
+        ensure_one_function_built()
     except StackError as error:
         print(error, file=sys.stderr)
         return 1

@@ -54,12 +54,12 @@ class BuiltRoutes:
                 continue
             if route.get("continue"):  # it only adds headers
                 continue
-            if route.get("status") or not route.get("check"):
+            if route.get("status"):
                 return None
             destination = urlsplit(_filled(route["dest"], match))
             path, query = destination.path, _merged(query, destination.query)
             hit = self._in_filesystem(path, query)
-            if hit:
+            if hit or not route.get("check"):
                 return hit
             if routes is not self._phases.get("miss"):
                 hit = self._walk(self._phases.get("miss", []), path, query)

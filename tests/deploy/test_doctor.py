@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from db.migrate import migrate
-from deploy.doctor import examine, read_env
+from deploy.doctor import examine
 from deploy.documents import document
 from deploy.report import lines
 from tests.support.aws_refusals import SECRET_WORDS, Refusal, another_region, refusing
@@ -454,9 +454,3 @@ def test_the_exit_status_says_whether_all_is_well(healthy, tmp_path):
     assert done.returncode == 1
     assert "MAX_BATCH_SIZE" in done.stdout
     assert run([str(tmp_path / "none")], {}).returncode == 2
-
-
-def test_env_files_are_read_as_vercel_writes_them(tmp_path):
-    file = tmp_path / "env"
-    file.write_text("# Created by Vercel CLI\nA=\"x y\"\nB='p#q'\nexport C=r # why\nD=\n\n")
-    assert read_env(file) == {"A": "x y", "B": "p#q", "C": "r", "D": ""}

@@ -6,15 +6,14 @@ import pytest
 from tests.conftest import token_for
 from tests.support.client import Client, new_id
 from tests.support.servers import LocalServer
-from tests.support.vercel import VercelDev, vercel_server
+from tests.support.vercel import VercelDev, one_function_server, vercel_server
 
 
 @pytest.fixture(scope="session")
 def server(env, request, tmp_path_factory):
     """The API, served as `make run` serves it, or as Vercel does."""
-    make = {"local": LocalServer, "vercel": vercel_server, "vercel-dev": VercelDev}[
-        request.config.getoption("--server")
-    ]
+    make = {"local": LocalServer, "vercel": vercel_server, "vercel-one": one_function_server,
+            "vercel-dev": VercelDev}[request.config.getoption("--server")]  # fmt: skip
     origins = {"ALLOWED_ORIGINS": "https://app.example.com"}
     with make(env | origins, tmp_path_factory.mktemp("server") / "log") as server:
         yield server

@@ -9,7 +9,7 @@ import urllib.request
 from dev.env_files import write_vercel_file
 from dev.processes import Child, free_ports
 from dev.vercel import dev, tools
-from dev.vercel.build import ensure_built
+from dev.vercel.build import ensure_built, ensure_one_function_built
 from dev.vercel.built_server import BuiltServer
 
 TREE = tools.HOME / "dev-tree"
@@ -18,6 +18,11 @@ TREE = tools.HOME / "dev-tree"
 def vercel_server(env, log):
     """The last build, or a new one where the sources have changed; a context manager."""
     return BuiltServer(ensure_built(), env, log)
+
+
+def one_function_server(env, log):
+    """The same with one function for all routes."""
+    return BuiltServer(ensure_one_function_built(), env, log)
 
 
 class VercelDev:

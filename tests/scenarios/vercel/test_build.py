@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.vercel.build import PLANTED, ensure_built
+from dev.vercel.build import PLANTED, ensure_built, ensure_one_function_built
 from dev.vercel.built_function import functions
 from dev.vercel.tools import HOME, python
 from tests.support.urls import ROOT, function_names
@@ -116,6 +116,12 @@ def test_what_no_function_uses_is_left_out_and_the_rest_is_there(bundles, name):
     assert "pip" not in packages
     assert packages >= {"botocore", "psycopg", "psycopg_binary", "pydantic", "jwt", "cryptography"}
     assert "_vendor/certifi/cacert.pem" in bundles[name]  # for sslmode=verify-full
+
+
+def test_one_function_for_all_routes_is_the_only_one_and_has_every_file(bundles):
+    [(name, folder)] = functions(ensure_one_function_built()).items()
+    assert name == "lib/one_function.py"
+    assert files_of(folder) == bundles["api/health"]
 
 
 def test_static_files_are_those_of_public_and_no_others(output):

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from dev.vercel import tools
-from dev.vercel.build import INPUTS
+from dev.vercel.build import INPUTS, ONE_FUNCTION
 from tests.support.vercel_api import VercelApi, link
 
 # What a developer's checkout holds beside the code.
@@ -29,8 +29,8 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def uploaded(checkout, *options):
-    """The names of the files that `vercel deploy` announces."""
+def deployment(checkout, *options):
+    """What `vercel deploy` sends first."""
     with VercelApi() as api:
         command = [tools.cli(), "deploy", "--yes", "--token", "fake", "--api", api.url, *options]
         done = subprocess.run(
@@ -38,8 +38,13 @@ def uploaded(checkout, *options):
             text=True, timeout=120,
         )  # fmt: skip
         assert "recorded" in done.stderr, done.stderr
-        [deployment] = api.deployments
-        return {file["file"] for file in deployment["files"]}
+        [document] = api.deployments
+        return document
+
+
+def uploaded(checkout, *options):
+    """The names of the files that `vercel deploy` announces."""
+    return {file["file"] for file in deployment(checkout, *options)["files"]}
 
 
 def inputs(checkout):
@@ -59,3 +64,10 @@ def test_what_the_build_reads_is_uploaded_and_nothing_else(checkout, options):
 def test_without_the_list_everything_would_be(checkout):
     (checkout / ".vercelignore").unlink()
     assert uploaded(checkout) >= {".env", ".dev/postgres/data/PG_VERSION", "lib/domain/key.pem", "dump.sql"}
+
+
+def test_one_function_is_deployed_with_its_own_config(checkout):
+    document = deployment(checkout, "--local-config", ONE_FUNCTION)
+    assert document["builds"][0]["src"] == "lib/one_function.py"
+    assert "functions" not in document
+    assert {file["file"] for file in document["files"]} == inputs(checkout)
