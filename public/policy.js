@@ -92,7 +92,7 @@ export function kindOf(name) {
 export function accepted() {
   /** @type {Map<string, string[]>} */ const byExtensions = new Map(); // thumbnails are images, too
   for (const one of policy.categories) {
-    const key = one.extensions.map((extension) => extension.toUpperCase()).join(", ");
+    const key = kindsOf(one);
     byExtensions.set(key, [...(byExtensions.get(key) ?? []), one.name]);
   }
   return [...byExtensions].map(([extensions, names]) => {
@@ -105,7 +105,17 @@ export function accepted() {
 /** What one category takes. @param {string} name */
 export function acceptedAs(name) {
   const one = category(name);
-  return one ? `${one.extensions.map((extension) => extension.toUpperCase()).join(", ")} up to ${bytes(one.maxSizeBytes)}` : "";
+  return one ? `${kindsOf(one)} up to ${bytes(one.maxSizeBytes)}` : "";
+}
+
+/** The first extension of each type: nobody looks for JFIF. @param {Category} one */
+function kindsOf({ extensions }) {
+  const typeBy = policy.typesByExtension ?? {};
+  const first = extensions.filter((extension, i) => {
+    const type = typeBy[extension];
+    return !type || extensions.findIndex((other) => typeBy[other] === type) === i;
+  });
+  return first.map((extension) => extension.toUpperCase()).join(", ");
 }
 
 /** @param {string} name */

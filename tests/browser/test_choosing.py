@@ -42,7 +42,7 @@ def test_what_is_accepted_comes_from_the_api(context, serve):
     page = Page(context.new_page(), serve(AUTH_BYPASS="true", MAX_INSTRUCTION_MB="7")).open()
     hint = page.tab.locator("#choose-hint")
     expect(hint).to_contain_text("Instructions (PDF) up to 7.3\u00a0MB")
-    expect(hint).to_contain_text("Images (JPG, JPEG, PNG, WEBP, GIF) up to 10\u00a0MB")
+    expect(hint).to_contain_text("Images (JPG, PNG, WEBP, GIF) up to 10\u00a0MB")
     accept = page.tab.locator("#input").get_attribute("accept").split(",")
     assert {"application/pdf", ".pdf", ".xlsx", "image/webp"} <= set(accept)
 
