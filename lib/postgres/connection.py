@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, LiteralString, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg.abc import Params, QueryNoTemplate
@@ -20,18 +20,26 @@ LOCK_SECONDS = 5.0  # to wait for one lock
 IDLE_SECONDS = 5.0  # of an open transaction: its instance was frozen, maybe while it held a lock
 CANCEL_SECONDS = 1.0  # for a cancel request to be taken
 
-# For the transaction only (`true`): a transaction-mode pooler lets nothing else through.
+# For the transaction only (`true`): a transaction-mode pooler lets nothing else through. All are numbers of
+# ours, so they are written into the text, and sent without a cursor, which would cost ten times as much.
 SET_LIMITS = """
-SELECT set_config('lock_timeout', %(lock)s, true),
-  set_config('idle_in_transaction_session_timeout', %(idle)s, true)
+SELECT set_config('lock_timeout', '{lock}s', true),
+  set_config('idle_in_transaction_session_timeout', '{idle}s', true)
 """
 
-# Before each statement: what is left of the transaction's limit, by the server's clock, so that all of its
-# statements together stay within it. (PostgreSQL has `transaction_timeout` from version 17.)
+# From version 17 on PostgreSQL itself limits a transaction as a whole; it ends the session with it.
+TRANSACTION_TIMEOUT = 170000
+SET_WHOLE_LIMIT = ", set_config('transaction_timeout', '{limit}', true)"
+
+# Before each statement of older ones: what is left of the transaction's limit, by the server's clock, so that
+# all of its statements together stay within it.
 LIMIT_NEXT = """
-SELECT set_config('statement_timeout', greatest(1, least(%(limit)s::int, %(limit)s::int -
+SELECT set_config('statement_timeout', greatest(1, least({limit}, {limit} -
   (1000 * extract(epoch FROM clock_timestamp() - transaction_timestamp()))::int))::text, true)
 """
+
+# What a transaction acknowledges to nobody need not be on the disk yet when it commits.
+COMMIT_LATER = ", set_config('synchronous_commit', 'off', true)"
 
 
 class Connection(psycopg.Connection[DictRow]):
@@ -43,7 +51,8 @@ class Connection(psycopg.Connection[DictRow]):
         self.last_used = time.time()  # by the wall clock: a frozen instance's other clocks may stand still
         self.deadline = 0.0  # by the monotonic clock; whoever uses the connection sets it
         self.gave_up = False
-        self.limit: str | None = None  # milliseconds of the transaction that is open
+        self.limit: int | None = None  # milliseconds of the transaction that is open
+        self.limit_ends = 0.0  # by the monotonic clock; PostgreSQL's own began a little later
 
     def wait(self, gen: Generator[Any, Any, T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Wait as psycopg does, but until the deadline at most; then cancel what runs, and close."""
@@ -55,6 +64,16 @@ class Connection(psycopg.Connection[DictRow]):
             if time.monotonic() >= self.deadline:
                 self._give_up()
             raise
+
+    @property
+    def time_is_up(self) -> bool:
+        """Whether it was closed, by us or by PostgreSQL, for the time that its transaction took."""
+        return self.gave_up or time.monotonic() >= self.limit_ends
+
+    @property
+    def limits_transactions(self) -> bool:
+        """Whether PostgreSQL limits a transaction as a whole, and not only each of its statements."""
+        return self.pgconn.server_version >= TRANSACTION_TIMEOUT
 
     @contextmanager
     def pipeline(self) -> Iterator[psycopg.Pipeline]:
@@ -105,26 +124,30 @@ class Cursor(psycopg.Cursor[Row]):
         if connection.limit is None:
             with transaction(connection):
                 return self.execute(query, params, prepare=prepare, binary=binary)
-        _send(connection, LIMIT_NEXT)
+        _limit_next(connection)
         return super().execute(query, params, prepare=prepare, binary=binary)
 
 
 @contextmanager
-def transaction(connection: Connection) -> Iterator[psycopg.Pipeline]:
+def transaction(connection: Connection, *, durable: bool = True) -> Iterator[psycopg.Pipeline]:
     """A pipelined transaction: BEGIN travels with the first statement, COMMIT with the last.
 
     psycopg's own `transaction()` waits for the server after each of them: a round trip more at either end.
     Who needs an answer in between calls `sync` of what this yields: PostgreSQL counts the time that a
-    transaction is idle only from there.
+    transaction is idle only from there. One that is not `durable` may be gone after a crash of PostgreSQL,
+    but never half of it; the next durable one that commits makes it durable, too.
     """
-    left = connection.deadline - time.monotonic()
-    connection.limit = str(max(1, int(1000 * (left - min(MARGIN_SECONDS, left / 2)))))
+    now = time.monotonic()
+    left = connection.deadline - now
+    connection.limit = max(1, int(1000 * (left - min(MARGIN_SECONDS, left / 2))))
+    connection.limit_ends = now + connection.limit / 1000
+    limits = SET_LIMITS + (SET_WHOLE_LIMIT if connection.limits_transactions else "")
     try:
         with connection.pipeline() as pipeline:
             _send(connection, "BEGIN")
-            _send(connection, SET_LIMITS)
+            _send(connection, limits if durable else limits + COMMIT_LATER)
             yield pipeline
-            _send(connection, LIMIT_NEXT)
+            _limit_next(connection)
             _send(connection, "COMMIT")
     except BaseException:
         if not connection.closed:
@@ -134,10 +157,15 @@ def transaction(connection: Connection) -> Iterator[psycopg.Pipeline]:
         connection.limit = None
 
 
-def _send(connection: Connection, query: LiteralString) -> None:
-    """Send one of our own statements, which wait for nothing."""
-    values = {"limit": connection.limit, "lock": f"{LOCK_SECONDS}s", "idle": f"{IDLE_SECONDS}s"}
-    psycopg.Cursor(connection).execute(query, values)
+def _limit_next(connection: Connection) -> None:
+    if not connection.limits_transactions:
+        _send(connection, LIMIT_NEXT)
+
+
+def _send(connection: Connection, query: str) -> None:
+    """Send one of our own statements, which wait for nothing, with what comes next (as psycopg does)."""
+    text = query.format(limit=connection.limit, lock=LOCK_SECONDS, idle=IDLE_SECONDS)
+    next(connection._exec_command(text.encode()), None)
 
 
 def _counted(gen: Generator[Any, Any, T], budget: request_budget.Budget) -> Generator[Any, Any, T]:

@@ -98,14 +98,14 @@ class Database:
     def _run_once(self, deadline: float, work: Callable[[Connection], T]) -> T:
         patience = min(POOL_SECONDS, deadline - time.monotonic())
         with self._pool.connection(timeout=patience) as connection:
-            connection.deadline = deadline
+            connection.deadline = connection.limit_ends = deadline
             try:
                 result = work(connection)
             except psycopg.errors.ReadOnlySqlTransaction as error:
                 connection.close()  # a primary that is one no more: others lead to the new one
                 raise _ConnectionLostError(str(error)) from error
             except psycopg.Error as error:
-                if connection.closed and not connection.gave_up:
+                if connection.closed and not connection.time_is_up:
                     raise _ConnectionLostError(str(error)) from error
                 raise
             connection.last_used = time.time()

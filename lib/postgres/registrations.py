@@ -44,14 +44,20 @@ FROM before WHERE s.id = before.id
 RETURNING s.started_uploads - before.started_uploads AS granted
 """
 
-INSERT_FILE = """
+# In the order of the request, which is that of `registered`.
+INSERT_FILES = """
 INSERT INTO upload_session_files (id, session_id, file_key, file_size_bytes, name, category, mime_type, ext,
   part_size_bytes, object_key, attempt)
-VALUES (%(id)s, %(session_id)s, %(file_key)s, %(size)s, %(name)s, %(category)s, %(mime_type)s, %(ext)s,
-  %(part_size)s, %(object_key)s, %(attempt)s)
+SELECT id, %(session_id)s::uuid, file_key, size, name, category, mime_type, ext, part_size, object_key,
+  %(attempt)s::uuid
+FROM unnest(%(id)s::uuid[], %(file_key)s::text[], %(size)s::bigint[], %(name)s::text[], %(category)s::text[],
+  %(mime_type)s::text[], %(ext)s::text[], %(part_size)s::bigint[], %(object_key)s::text[]) WITH ORDINALITY
+  AS new (id, file_key, size, name, category, mime_type, ext, part_size, object_key, place)
+ORDER BY place
 ON CONFLICT DO NOTHING
 RETURNING id::text
 """
+NEW_COLUMNS = ("id", "file_key", "size", "name", "category", "mime_type", "ext", "part_size", "object_key")
 
 # Parts go only where the file is still failed: a slow completion may have come to its end meanwhile.
 RESTART_FILES = """
@@ -135,26 +141,28 @@ class RegistrationStore:
         ids = {"session_id": session_id, "user_id": plan.user_id, "file_ids": plan.sent_ids}
 
         def work(connection: Connection) -> Reservation | None:
-            with transaction(connection) as pipeline:
+            # Nobody is told of a reservation before `settle` has committed, durably, and with it what came
+            # before. After a crash between the two it may be gone, as if the API had died a little earlier.
+            with transaction(connection, durable=False) as pipeline:
                 if plan.limits_volume:
                     connection.execute(LOCK_VOLUME, ids)
                 # FOR UPDATE would make the inserts of parts wait, through their foreign keys.
                 session_rows = session_cursor(connection).execute(SELECT_SESSION + "FOR NO KEY UPDATE", ids)
                 # A statement of its own, so that its snapshot is taken when the lock is there.
                 file_rows = connection.execute(SELECT_FILES + "ORDER BY f.registered", ids)
-                foreign_rows = connection.execute(SELECT_FOREIGN, ids)
+                foreign_rows = connection.execute(SELECT_FOREIGN, ids) if plan.sent_ids else None
                 volume_rows = _volumes(connection, ids) if plan.limits_volume else None
                 pipeline.sync()
                 session = session_rows.fetchone()
                 if session is None:
                     return None
                 files = [file_row(row, self._stage) for row in file_rows.fetchall()]
-                foreign_ids = {row["id"] for row in foreign_rows.fetchall()}
+                foreign_ids = {row["id"] for row in foreign_rows.fetchall()} if foreign_rows else set()
                 volumes = volume_rows.fetchall() if volume_rows else []
                 reservation = plan.reserve(session, files, foreign_ids, volumes)
                 inserted = _write(connection, reservation)
             # Outside, where the answers have come with that of COMMIT: inside, each would be waited for.
-            return reservation.after_writing({row["id"] for cursor in inserted for row in cursor.fetchall()})
+            return reservation.after_writing({row["id"] for row in inserted.fetchall()} if inserted else ())
 
         return self._database.run(work)
 
@@ -184,10 +192,15 @@ class RegistrationStore:
         """
         ends = {"withdrawn": list(withdrawn), "failed": list(failed)}
         values = _values_of(session_id, files, started) | ends
+        needed = [
+            statement
+            for statement, ids in ((START_FILES, started), (WITHDRAW_FILES, withdrawn), (FAIL_FILES, failed))
+            if ids
+        ]
 
         def work(connection: Connection) -> list[DictRow]:
             with transaction(connection):
-                for statement in (START_FILES, WITHDRAW_FILES, FAIL_FILES):
+                for statement in needed:
                     connection.execute(statement, values)
                 states = connection.execute(SELECT_STATES, values)
             return states.fetchall()
@@ -213,12 +226,13 @@ def _values_of(session_id: str, files: Sequence[FileRow], started: Mapping[str, 
     }
 
 
-def _write(connection: Connection, reservation: Reservation) -> list[Cursor[DictRow]]:
-    """Write a reservation; a row whose id another session took in this very moment is not in its cursor."""
-    inserted = [
-        connection.execute(INSERT_FILE, {name: getattr(file, name) for name in FileRow.__slots__})
-        for file in reservation.new_files
-    ]
+def _write(connection: Connection, reservation: Reservation) -> Cursor[DictRow] | None:
+    """Write a reservation; a row whose id another session took in this very moment is not in the cursor."""
+    inserted, new = None, reservation.new_files
+    if new:
+        columns = {name: [getattr(file, name) for file in new] for name in NEW_COLUMNS}
+        shared = {"session_id": reservation.session.id, "attempt": reservation.attempt}
+        inserted = connection.execute(INSERT_FILES, columns | shared)
     restarted = reservation.restarted_files
     starting = [*reservation.new_files, *restarted]
     if starting:

@@ -33,14 +33,14 @@ def session_cursor(connection: Connection) -> psycopg.Cursor[SessionRow]:
 
 def file_row(row: DictRow, stage: str) -> FileRow:
     """A file as the use cases see it: what is null follows from its key, as it was with rows others wrote."""
-    category, mime_type = policy.described_by(row["file_key"])
-    category, mime_type = row["category"] or category, row["mime_type"] or mime_type
-    key_ext = row["ext"] or policy.extension_of(row["file_key"])  # as it always was: rows keep their keys
-    derived = {
-        "category": category,
-        "mime_type": mime_type,
-        "ext": row["ext"] or policy.extension_of(row["name"]),
-        "object_key": row["object_key"]
-        or policy.object_key(stage, row["user_id"], row["session_id"], category, row["id"], key_ext, None),
-    }
-    return FileRow(**{name: (row | derived)[name] for name in FileRow.__slots__})
+    values = {name: row[name] for name in FileRow.__slots__}
+    if not (row["category"] and row["mime_type"]):
+        category, mime_type = policy.described_by(row["file_key"])
+        values |= {"category": row["category"] or category, "mime_type": row["mime_type"] or mime_type}
+    if not row["ext"]:
+        values["ext"] = policy.extension_of(row["name"])
+    if not row["object_key"]:
+        key_ext = row["ext"] or policy.extension_of(row["file_key"])  # as it always was: rows keep their keys
+        ids, category = (row["user_id"], row["session_id"]), values["category"]
+        values["object_key"] = policy.object_key(stage, *ids, category, row["id"], key_ext, None)
+    return FileRow(**values)

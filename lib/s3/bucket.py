@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from lib.runtime.config import Settings
 from lib.s3.client import Client
 from lib.s3.presign import Credentials
 from lib.s3.refusals import NonsenseError, NotFoundError, UploadGoneError, elsewhere, refused
+from lib.s3.upload_start import headers_of, signed_request, start_upload
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -52,18 +54,31 @@ class Bucket:
         It is stored in the way that is safe for its type (`stored_as`), whatever the type's text holds.
         """
         stored = stored_as(mime_type)
+        wanted = {
+            "ContentType": stored.content_type,
+            "ContentDisposition": stored.disposition,
+            "ServerSideEncryption": self._settings.s3_sse,
+            "SSEKMSKeyId": self._settings.s3_sse_kms_key_id,
+        }
+        given = {name: value for name, value in wanted.items() if value}
         metadata = {ATTEMPT: attempt} if attempt else {}
-        headers: dict[str, Any] = {"ContentType": stored.content_type}
-        if stored.disposition:
-            headers["ContentDisposition"] = stored.disposition
-        headers |= self._encryption
-        upload_id = self._client.ask(
-            lambda s3: _field(
-                s3.create_multipart_upload(Bucket=self._bucket, Key=key, Metadata=metadata, **headers),
-                "UploadId",
-            )
+        return str(self._client.ask(lambda s3: self._started(s3, key, metadata, given)))
+
+    def _started(self, s3: "S3Client", key: str, metadata: dict[str, str], given: dict[str, str]) -> str:
+        """The id of a new upload; botocore asks where the short way does not get one."""
+        url, headers = signed_request(
+            credentials=self.credentials(),
+            region=self.region,
+            bucket_url=self._client.own_bucket_url(),
+            key=key,
+            headers=headers_of(metadata, given),
+            signed_at=datetime.now(UTC),
         )
-        return str(upload_id)
+        upload_id = start_upload(s3, url, headers)
+        if upload_id is None:
+            answer = s3.create_multipart_upload(Bucket=self._bucket, Key=key, Metadata=metadata, **given)  # type: ignore[arg-type]
+            upload_id = _field(answer, "UploadId")
+        return upload_id
 
     def list_parts(self, key: str, upload_id: str) -> list[StoredPart]:
         """List all parts of an upload, page after page; some stores list every upload of one part number.
@@ -140,15 +155,6 @@ class Bucket:
         """Where the object is to be found by those who may read it."""
         base = self._settings.public_base_url or self.bucket_url
         return f"{base.rstrip('/')}/{quote(key, safe='/-_.~')}"
-
-    @property
-    def _encryption(self) -> dict[str, str]:
-        """How objects are encrypted at rest. Parts follow their upload, so that URLs sign nothing of it."""
-        wanted = {
-            "ServerSideEncryption": self._settings.s3_sse,
-            "SSEKMSKeyId": self._settings.s3_sse_kms_key_id,
-        }
-        return {name: value for name, value in wanted.items() if value}
 
     @property
     def _bucket(self) -> str:

@@ -38,6 +38,7 @@ class Client:
         self._role = Role(settings) if settings.aws_role_arn else None
         self._lock = threading.Lock()
         self._made: S3Client | None = None
+        self._own_url: str | None = None
         self._last_used = time.time()  # by the wall clock, because a frozen instance's others may stand still
 
     def prepare(self) -> None:
@@ -96,6 +97,13 @@ class Client:
         with self._lock:
             client = make_client(self._session, self._settings, public) if public else s3
             return ask(lambda: bucket_url_of(client, self._settings.moc_bucket))
+
+    def own_bucket_url(self) -> str:
+        """Where this API finds the bucket, as botocore resolves it."""
+        s3 = self.s3()
+        with self._lock:
+            self._own_url = self._own_url or bucket_url_of(s3, self._settings.moc_bucket)
+            return self._own_url
 
     @cached_property
     def _session(self) -> "Session":

@@ -60,11 +60,11 @@ def presign_upload_parts(
 
     # Up to the part number every canonical request is the same, so that is hashed once; the rest is the same
     # for every part of one size. The query is sorted there; in the URL it is in the order of botocore's.
-    host, bucket_path = _host_and_path(bucket_url)
+    host, bucket_path = host_and_path(bucket_url)
     query = "&".join(f"{name}={auth[name]}" for name in sorted(auth))
     canonical_start = hashlib.sha256(f"PUT\n{bucket_path}{path}\n{query}&partNumber=".encode())
     ends: dict[int, bytes] = {}
-    signed = hmac.new(_signing_key(credentials.secret_access_key, day, region), digestmod=hashlib.sha256)
+    signed = hmac.new(signing_key(credentials.secret_access_key, day, region), digestmod=hashlib.sha256)
     signed.update(f"{ALGORITHM}\n{timestamp}\n{scope}\n".encode())
     url_start = f"{bucket_url}{path}?{upload}&partNumber="
     url_end = "&" + "&".join(f"{name}={value}" for name, value in auth.items()) + "&X-Amz-Signature="
@@ -83,7 +83,7 @@ def presign_upload_parts(
 
 
 @lru_cache(maxsize=8)
-def _signing_key(secret_access_key: str, day: str, region: str) -> bytes:
+def signing_key(secret_access_key: str, day: str, region: str) -> bytes:
     """The key of one day, region and service."""
     key = f"AWS4{secret_access_key}".encode()
     for text in (day, region, "s3", "aws4_request"):
@@ -95,7 +95,7 @@ def _encoded(text: str) -> str:
     return quote(text, safe="-_.~")
 
 
-def _host_and_path(url: str) -> tuple[str, str]:
+def host_and_path(url: str) -> tuple[str, str]:
     """The Host header, without the scheme's own port as clients send it, and the path."""
     parts = urlsplit(url)
     host = parts.hostname or ""

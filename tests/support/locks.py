@@ -44,5 +44,9 @@ class Holder:
         """Seconds by the server's clock."""
         return self._one("SELECT extract(epoch FROM clock_timestamp())::float8")
 
+    def version(self):
+        """The server's, as 170002 for 17.2."""
+        return self._looking.info.server_version
+
     def _one(self, statement, *values):
         return self._looking.execute(statement, values).fetchone()[0]
