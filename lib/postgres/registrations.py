@@ -50,14 +50,18 @@ INSERT INTO upload_session_files (id, session_id, file_key, file_size_bytes, nam
   part_size_bytes, object_key, attempt)
 SELECT id, %(session_id)s::uuid, file_key, size, name, category, mime_type, ext, part_size, object_key,
   %(attempt)s::uuid
-FROM unnest(%(id)s::uuid[], %(file_key)s::text[], %(size)s::bigint[], %(name)s::text[], %(category)s::text[],
-  %(mime_type)s::text[], %(ext)s::text[], %(part_size)s::bigint[], %(object_key)s::text[]) WITH ORDINALITY
+FROM unnest(%(ids)s::uuid[], %(file_keys)s::text[], %(sizes)s::bigint[], %(names)s::text[],
+  %(categories)s::text[], %(mime_types)s::text[], %(exts)s::text[], %(part_sizes)s::bigint[],
+  %(object_keys)s::text[]) WITH ORDINALITY
   AS new (id, file_key, size, name, category, mime_type, ext, part_size, object_key, place)
 ORDER BY place
 ON CONFLICT DO NOTHING
 RETURNING id::text
 """
-NEW_COLUMNS = ("id", "file_key", "size", "name", "category", "mime_type", "ext", "part_size", "object_key")
+NEW_FILES = {
+    "ids": "id", "file_keys": "file_key", "sizes": "size", "names": "name", "categories": "category",
+    "mime_types": "mime_type", "exts": "ext", "part_sizes": "part_size", "object_keys": "object_key",
+}  # fmt: skip
 
 # Parts go only where the file is still failed: a slow completion may have come to its end meanwhile.
 RESTART_FILES = """
@@ -230,7 +234,7 @@ def _write(connection: Connection, reservation: Reservation) -> Cursor[DictRow] 
     """Write a reservation; a row whose id another session took in this very moment is not in the cursor."""
     inserted, new = None, reservation.new_files
     if new:
-        columns = {name: [getattr(file, name) for file in new] for name in NEW_COLUMNS}
+        columns = {name: [getattr(file, field) for file in new] for name, field in NEW_FILES.items()}
         shared = {"session_id": reservation.session.id, "attempt": reservation.attempt}
         inserted = connection.execute(INSERT_FILES, columns | shared)
     restarted = reservation.restarted_files

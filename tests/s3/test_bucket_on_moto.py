@@ -74,7 +74,7 @@ def test_the_encryption_that_each_upload_asks_for(client, settings, stored):
     upload_id = s3.create_upload(KEY, "application/pdf")
     names = ("x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id")
     [headers] = asked
-    assert tuple(value and value.decode() for value in map(headers.get, names)) == stored
+    assert tuple(map(headers.get, names)) == stored
     put(client, upload_id, 1, b"abc")
     assert s3.complete_upload(KEY, upload_id, s3.list_parts(KEY, upload_id))
 
@@ -180,7 +180,8 @@ def test_a_fault_of_ours_is_not_the_stores(s3, ask, fault):
     def ours(**_):
         raise fault("ours")
 
-    s3._client.s3().meta.events.register("before-call.s3", ours)
+    for event in ("before-call.s3", "before-send.s3"):  # the short way to start an upload has the latter only
+        s3._client.s3().meta.events.register(event, ours)
     with pytest.raises(fault, match="ours"):
         ask(s3)
 

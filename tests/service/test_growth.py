@@ -57,8 +57,8 @@ def values(full):
         "object_keys": ["o"], "starts": 1, "bytes": 1, "most": 10,
         "part_size_bytes": 5 * MIB, "metadata": Jsonb({}), "expires_at": moment, "status": "pending",
         "etag": "e", "numbers": [1], "etags": ["e"], "times": [moment],
-        "id": new_id(), "file_key": "k", "size": 1, "name": "n", "category": "image", "mime_type": "a/b",
-        "ext": "png", "part_size": 5 * MIB, "object_key": "o", "attempt": new_id(), "attempts": [new_id()],
+        "file_keys": ["k"], "sizes": [1], "names": ["n"], "categories": ["image"], "mime_types": ["a/b"],
+        "exts": ["png"], "part_sizes": [5 * MIB], "attempt": new_id(), "attempts": [new_id()],
     }  # fmt: skip
 
 
