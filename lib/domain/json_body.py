@@ -10,10 +10,12 @@ from lib.domain.errors import ApiError, Reason
 
 BOM = b"\xef\xbb\xbf"  # of UTF-8: some programs write it before JSON, where it has no meaning
 # Every escape of a JSON string from left to right, so that an escaped backslash hides what follows it: a pair
-# of surrogates, half a pair, any other.
+# of surrogates, half a pair, any other. And what stands there as it is and must not: U+0000, and what
+# `surrogateescape` makes of a byte that is not UTF-8; with a backslash before it, that is no escape either.
 _HIGH, _LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_ESCAPES = re.compile(rf"({_HIGH}{_LOW})|{_HIGH}|{_LOW}|(\\.)", re.DOTALL)
-_NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of it
+_BAD = "\0\udc80-\udcff"
+_ESCAPES = re.compile(rf"({_HIGH}{_LOW})|{_HIGH}|{_LOW}|(\\[^{_BAD}])|\\?[{_BAD}]")
+_SUSPECT = re.compile(rf"\\u[dD]|[{_BAD}]")
 _MEMBER = re.compile(r'[ \t\r\n]*[{,]?[ \t\r\n]*(?=")')
 _COLON = re.compile(r"[ \t\r\n]*:[ \t\r\n]*")
 MALFORMED = "a string holds the character U+0000, half a surrogate pair, or bytes that are not UTF-8"
@@ -71,9 +73,7 @@ def _is_malformed(value: Any) -> bool:
 def _repaired(body: bytes) -> str:
     """The text of a body, with an escaped U+0000 for each thing in it that no Unicode string can hold."""
     text = body.decode("utf-8", errors="surrogateescape")
-    if not text.isascii():
-        text = _NOT_UTF8.sub(r"\\u0000", text)
-    if "\\ud" in text or "\\uD" in text:
+    if _SUSPECT.search(text):
         text = _ESCAPES.sub(lambda found: found[1] or found[2] or r"\u0000", text)
     return text
 

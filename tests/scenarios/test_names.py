@@ -100,6 +100,9 @@ MALFORMED = [
     b'{"name": "a.pdf", "size": 1, "fileId": "\\u0000"}', b'{"name": "\xff.pdf", "size": 1}',
     b'{"name": "\xed\xa0\x80.pdf", "size": 1}', b'{"name": "a.pdf", "size": 1, "\\ud800": 1}',
     b'{"name": "a.pdf", "size": 1, "new": {"\\u0000": ["\\ud800"]}}', b'"\\ud800"', b'["\\u0000"]',
+    b'{"name": "a\0.pdf", "size": 1}', b'{"name": "\\\0.pdf", "size": 1}',
+    b'{"name": "\\\xff.pdf", "size": 1}', b'{"name": "\\\\\xff.pdf", "size": 1}',
+    b'{"name": "\\\xed\xa0\x80.pdf", "size": 1}', b'{"name": "\xf0\x9f", "size": 1}',
 ]  # fmt: skip
 
 
@@ -131,7 +134,9 @@ def test_the_error_of_a_malformed_file_is_short(api):
 
 @pytest.mark.parametrize(
     "body", [b'{"files": [{"name": "a.pdf", "size": 1}], "x": "\\ud800"}', b'{"files": "\\u0000"}',
-             b'{"files": [{"name": "a.pdf", "size": 1}], "\\u0000": 1}', b'"\\ud800"', b'{"files": [\xff]}'],
+             b'{"files": [{"name": "a.pdf", "size": 1}], "\\u0000": 1}', b'"\\ud800"', b'{"files": [\xff]}',
+             b'{"files": [\0]}', b'{"files": [{"name": "a.pdf", "size": 1}]}\0',
+             b'{"files": [{"name": "\\q.pdf", "size": 1}]}', b'{"x": "\\\xff", "files": [1]}'],
 )  # fmt: skip
 def test_what_is_malformed_beside_the_files_is_everybodys(api, body):
     response = api.call("POST", f"/{api.session()}/files/batch", content=body)
