@@ -64,7 +64,7 @@ audit: $(STAMP) ## Known vulnerabilities in what is pinned (pip-audit, npm audit
 	@$(PY) -m dev.audit
 
 test-reliability: $(TESTS) ## Every crash point with real kills, a thousand fuzzed calls, load, interrupts (minutes)
-	$(PY) -m pytest tests/reliability tests/dev -m long
+	$(PY) -m pytest tests/reliability tests/dev tests/clients -m long
 
 torture: $(TESTS) ## Tens of thousands of random calls against a model (SEED=… repeats a run)
 	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed repeats this run"; \

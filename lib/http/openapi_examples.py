@@ -41,7 +41,7 @@ EXAMPLES: dict[str, Any] = json.loads(r"""
      "presignedUrls": [
       {
        "partNumber": 1,
-       "url": "http://localhost:8333/uploads/dev/moc-instructions/dev-user-00000000-0000-0000-0000-000000000001/11111111-1111-4111-8111-000000000003/image/22222222-2222-4222-8222-000000000005.png?uploadId=33333333-3333-4333-8333-000000000005&partNumber=1&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=REDACTED&X-Amz-Date=20260125T120000Z&X-Amz-Expires=900&X-Amz-SignedHeaders=content-length%3Bhost&X-Amz-Signature=REDACTED",
+       "url": "http://localhost:8333/uploads/dev/moc-instructions/dev-user-00000000-0000-0000-0000-000000000001/11111111-1111-4111-8111-000000000003/image/22222222-2222-4222-8222-000000000005-{attempt}.png?uploadId=33333333-3333-4333-8333-000000000005&partNumber=1&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=REDACTED&X-Amz-Date=20260125T120000Z&X-Amz-Expires=900&X-Amz-SignedHeaders=content-length%3Bhost&X-Amz-Signature=REDACTED",
        "expiresAt": "2026-01-25T12:15:00Z",
        "sizeBytes": 1000,
        "headers": {
@@ -72,7 +72,7 @@ EXAMPLES: dict[str, Any] = json.loads(r"""
   },
   "response": {
    "fileId": "22222222-2222-4222-8222-000000000009",
-   "fileUrl": "http://localhost:8333/uploads/dev/moc-instructions/dev-user-00000000-0000-0000-0000-000000000001/11111111-1111-4111-8111-000000000004/instruction/22222222-2222-4222-8222-000000000009.pdf",
+   "fileUrl": "http://localhost:8333/uploads/dev/moc-instructions/dev-user-00000000-0000-0000-0000-000000000001/11111111-1111-4111-8111-000000000004/instruction/22222222-2222-4222-8222-000000000009-{attempt}.pdf",
    "sizeBytes": 5242891,
    "etag": "9fdcb811cd4756fa046a042c8f4e10be-2"
   }
@@ -114,7 +114,7 @@ EXAMPLES: dict[str, Any] = json.loads(r"""
    "presignedUrls": [
     {
      "partNumber": 2,
-     "url": "http://localhost:8333/uploads/dev/moc-instructions/dev-user-00000000-0000-0000-0000-000000000001/11111111-1111-4111-8111-000000000004/instruction/22222222-2222-4222-8222-000000000009.pdf?uploadId=33333333-3333-4333-8333-000000000009&partNumber=2&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=REDACTED&X-Amz-Date=20260125T120000Z&X-Amz-Expires=900&X-Amz-SignedHeaders=content-length%3Bhost&X-Amz-Signature=REDACTED",
+     "url": "http://localhost:8333/uploads/dev/moc-instructions/dev-user-00000000-0000-0000-0000-000000000001/11111111-1111-4111-8111-000000000004/instruction/22222222-2222-4222-8222-000000000009-{attempt}.pdf?uploadId=33333333-3333-4333-8333-000000000009&partNumber=2&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=REDACTED&X-Amz-Date=20260125T120000Z&X-Amz-Expires=900&X-Amz-SignedHeaders=content-length%3Bhost&X-Amz-Signature=REDACTED",
      "expiresAt": "2026-01-25T12:15:00Z",
      "sizeBytes": 11,
      "headers": {
@@ -141,7 +141,7 @@ EXAMPLES: dict[str, Any] = json.loads(r"""
    "presignedUrls": [
     {
      "partNumber": 1,
-     "url": "http://localhost:8333/uploads/dev/moc-instructions/dev-user-00000000-0000-0000-0000-000000000001/11111111-1111-4111-8111-000000000002/instruction/22222222-2222-4222-8222-000000000003.pdf?uploadId=33333333-3333-4333-8333-000000000003&partNumber=1&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=REDACTED&X-Amz-Date=20260125T120000Z&X-Amz-Expires=REDACTED&X-Amz-SignedHeaders=content-length%3Bhost&X-Amz-Signature=REDACTED",
+     "url": "http://localhost:8333/uploads/dev/moc-instructions/dev-user-00000000-0000-0000-0000-000000000001/11111111-1111-4111-8111-000000000002/instruction/22222222-2222-4222-8222-000000000003-{attempt}.pdf?uploadId=33333333-3333-4333-8333-000000000003&partNumber=1&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=REDACTED&X-Amz-Date=20260125T120000Z&X-Amz-Expires=REDACTED&X-Amz-SignedHeaders=content-length%3Bhost&X-Amz-Signature=REDACTED",
      "expiresAt": "2026-01-25T12:00:08Z",
      "sizeBytes": 8,
      "headers": {

@@ -6,15 +6,14 @@ import pytest
 
 from tests.house.test_architecture import ROOT
 
-CLOCKS = {"monotonic", "perf_counter", "time"}
-TO_DO = ("test_limits.py", "test_jwks.py", "test_keyless.py", "test_dependencies.py")
-TESTS = sorted(path for path in (ROOT / "tests").rglob("test_*.py") if path.name not in TO_DO)
+CLOCKS = {"time.monotonic", "time.perf_counter", "time.time"}
+TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 
 def clock_in(node):
-    """Whether an expression reads a clock."""
-    calls = [call.func for call in ast.walk(node) if isinstance(call, ast.Call)]
-    return any(isinstance(call, ast.Attribute) and call.attr in CLOCKS for call in calls)
+    """Whether an expression reads this machine's clock."""
+    calls = [ast.unparse(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)]
+    return any(call in CLOCKS for call in calls)
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)

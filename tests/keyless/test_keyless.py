@@ -23,6 +23,7 @@ from tests.support.dripping import DRIPS, OK, Dripping
 from tests.support.fuzzy import about, error, moment
 from tests.support.http_faults import FaultyProxy
 from tests.support.keyless import ROLE, STAGE, subject
+from tests.support.patience import at_most
 from tests.support.silence import deaf_port, silent_port
 from tests.support.tokens import encoded
 
@@ -170,9 +171,8 @@ def test_who_has_good_credentials_does_not_wait_for_an_sts_that_hangs(env, issue
         renewing = executor.submit(credentials)
         try:
             assert asked.wait(5)
-            started = time.monotonic()
-            assert credentials() == first
-            assert time.monotonic() - started < 1
+            with at_most(1, "nobody waits for a renewal while the old credentials are good"):
+                assert credentials() == first
         finally:
             let_go.set()
         assert renewing.result() == first

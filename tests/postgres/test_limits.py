@@ -22,6 +22,7 @@ from lib.runtime import request_budget
 from tests.conftest import SECRET
 from tests.support.fuzzy import error
 from tests.support.locks import Holder
+from tests.support.patience import at_most
 from tests.support.proxy import Proxy
 from tests.support.servers import wait_for
 from tests.support.use_cases import World
@@ -257,9 +258,8 @@ def test_a_connection_that_was_never_used_is_asked_as_any_other_after_a_freeze(e
             assert proxy.freeze() == 1
             now = time.time()
             monkeypatch.setattr(time, "time", lambda: now + IDLE + 1)
-            started = time.monotonic()
-            assert one.run(lambda c: c.execute("SELECT 1 AS one").fetchone()) == {"one": 1}
-            assert CHECK - 0.1 < time.monotonic() - started < 3 * CHECK  # 10 s without the check
+            with at_most(CHECK, "an idle connection is asked whether it lives; 10 s without that"):
+                assert one.run(lambda c: c.execute("SELECT 1 AS one").fetchone()) == {"one": 1}
         finally:
             one.close()
 
@@ -313,4 +313,5 @@ def test_those_who_wait_at_once_wait_once():
         thread.start()
     for thread in threads:
         thread.join()
-    assert 0.1 <= watch.seconds() <= time.monotonic() - started
+    whole = time.monotonic() - started
+    assert 0.1 <= watch.seconds() <= whole

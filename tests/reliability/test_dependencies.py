@@ -161,9 +161,8 @@ def test_connections_to_the_store_that_died_in_silence_are_not_waited_for(
 def test_a_silent_database_is_503_and_noticed_when_it_is_back(api, database_proxy, hurried):
     session = api.session()
     database_proxy.silent = True
-    started = time.monotonic()
-    assert api.refused("GET", f"/{session}") == NO_DATABASE
-    assert time.monotonic() - started < 8
+    with at_most(5, "the request's time is up after a second"):
+        assert api.refused("GET", f"/{session}") == NO_DATABASE
     database_proxy.silent = False
     assert api.show(session)["status"] == "active"
 
@@ -176,9 +175,8 @@ def test_connections_that_died_in_silence_are_noticed(api, env, database_proxy, 
     now = time.time()
     monkeypatch.setattr(database.time, "time", lambda: now + 3600)
     monkeypatch.setattr(database, "CHECK_SECONDS", 0.5)
-    started = time.monotonic()
-    assert [api.show(session)["status"] for _ in range(4)] == ["active"] * 4
-    assert time.monotonic() - started < 4
+    with at_most(2, "one dead connection is waited for, half a second, and not all ten"):
+        assert [api.show(session)["status"] for _ in range(4)] == ["active"] * 4
 
 
 def test_connections_that_are_cut_are_not_the_clients_business(api, database_proxy):
@@ -197,10 +195,8 @@ def test_a_pool_that_is_used_up_is_503_and_no_longer_wait(env):
         with ThreadPoolExecutor(1) as executor:
             busy = executor.submit(tight.run, lambda c: c.execute("SELECT pg_sleep(7)"))
             time.sleep(0.5)
-            started = time.monotonic()
-            with pytest.raises(ApiError, match="DATABASE_UNAVAILABLE"):
+            with pytest.raises(ApiError, match="DATABASE_UNAVAILABLE"):  # before the other is done
                 tight.run(lambda c: c.execute("SELECT 1"))
-            assert 4 < time.monotonic() - started < 6.5
             busy.result()
         assert tight.run(lambda c: c.execute("SELECT 1 AS one").fetchone()) == {"one": 1}
     finally:

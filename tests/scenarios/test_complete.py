@@ -1,6 +1,7 @@
 """Complete a file, and abort one."""
 
 import hashlib
+import re
 
 import pytest
 
@@ -29,7 +30,8 @@ def test_ur_hp_002_complete_after_all_parts_are_uploaded(api, session, s3, db):
     response = api.call("POST", f"/{session}/files/{file['fileId']}/complete", {"parts": parts})
     assert response.status_code == 200
     completed = response.json()
-    assert completed.pop("fileUrl").endswith(f"/{session}/instruction/{file['fileId']}.pdf")
+    key = rf"/{session}/instruction/{file['fileId']}-[0-9a-f]{{8}}\.pdf"
+    assert re.search(f"{key}$", completed.pop("fileUrl"))
     assert completed == {"fileId": file["fileId"], "sizeBytes": len(content), "etag": ETAG}
     assert completed["etag"].endswith("-3")
     assert hashlib.sha256(stored(s3, response.json())).digest() == hashlib.sha256(content).digest()

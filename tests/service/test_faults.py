@@ -360,5 +360,6 @@ def test_the_bucket_is_not_there(in_process):
     api = in_process(MOC_BUCKET="no-such-bucket")
     assert api.call("GET", "/api/health").json()["bucket"] == "unavailable"
     session = api.session()
-    assert api.refused("POST", f"/{session}/files", pdf()) == UNAVAILABLE
+    refused = (500, error("INTERNAL_ERROR", "STORAGE_REFUSED"))
+    assert api.refused("POST", f"/{session}/files", pdf()) == refused
     assert api.show(session)["files"] == []

@@ -41,6 +41,7 @@ class Placeholders:
         for value, name in self._names.items():
             shown = shown.replace(value, name)
         shown = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", lambda match: _relative(match[0]), shown)
+        shown = re.sub(r"(?<=\}-)[0-9a-f]{8}(?=\.\w)", "{attempt}", shown)  # in an object key
         shown = re.sub(r"X-Amz-Date=\w+", "X-Amz-Date={now}", shown)
         shown = re.sub(r"X-Amz-Expires=\d\d?(?=&)", "X-Amz-Expires={seconds}", shown)
         return re.sub(r"X-Amz-(Credential|Signature)=[^&\s\"]+", r"X-Amz-\1={redacted}", shown)
