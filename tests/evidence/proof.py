@@ -12,8 +12,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from db.seed import seed
-from tests.evidence import proof_text as text
 from tests.conftest import SECRET, token_for
+from tests.evidence import proof_text as text
 from tests.evidence.http_files import ending_session
 from tests.support.client import MIB
 from tests.support.evidence import Page
