@@ -53,7 +53,6 @@ export class Transfer {
   #sayWaiting = () => this.#say("waiting");
 
   #listen() {
-    this.#unlisten();
     globalThis.addEventListener?.("offline", this.#sayWaiting);
     this.#stop = linked(this.signal);
     this.#halt = linked(this.#stop.signal, this.pause);
@@ -174,7 +173,10 @@ export class Transfer {
     });
     await Promise.all(Array.from({ length: Math.min(this.line.count, missing.length) }, guarded));
     if (!failures.length) return;
-    if (failures.includes(COMPLETED)) return this.#listen();
+    if (failures.includes(COMPLETED)) {
+      this.#unlisten();
+      return this.#listen();
+    }
     await this.#report(1);
     throw failures.find(isOver) ?? failures[0];
   }
