@@ -92,6 +92,11 @@ class Peer:
         self._process.terminate()
         self._process.wait(10)
 
+    @property
+    def pid(self):
+        """The id of its process."""
+        return self._process.pid
+
     def urls(self, http, count):
         """Start an upload of so many parts; they have 64 MiB there."""
         request = body(

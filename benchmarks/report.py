@@ -44,6 +44,26 @@ def thousand(results):
     return table(["1,000 URLs from", "ms", "of ours"], rows)
 
 
+def one_call(results):
+    """This API, its peers and the bare cost, by the number of URLs."""
+    names = list(next(iter(results.values())))
+    head = ["URLs", *(f"{name}: ms, CPU ms" for name in names)]
+    rows = [
+        [
+            f"{int(count):,}",
+            *(f"{one[n]['wall']['median']:.1f}, {one[n]['cpu']['median']:.1f}" for n in names),
+        ]
+        for count, one in results.items()
+    ]
+    return table(head, rows)
+
+
+def routes(results):
+    """CPU time a call, by route."""
+    rows = [[name, f"{one['cpu']['median']:.1f}", spread(one["wall"])] for name, one in results.items()]
+    return table(["Call", "CPU of the server, ms", "ms"], rows)
+
+
 def throughput(results):
     """Requests a second."""
     rows = [
@@ -97,8 +117,8 @@ def cold_start(results):
 
 
 SECTIONS = {
-    "signing": signing, "thousand": thousand, "throughput": throughput,
-    "growth": growth, "million": million, "cold_start": cold_start,
+    "signing": signing, "thousand": thousand, "one_call": one_call, "routes": routes,
+    "throughput": throughput, "growth": growth, "million": million, "cold_start": cold_start,
 }  # fmt: skip
 
 

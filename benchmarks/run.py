@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import cold_start, growth, peers, report, signing, throughput
+from benchmarks import cold_start, growth, one_call, peers, report, signing, throughput
 from benchmarks.api import SETTINGS
 from db.migrate import migrate
 from dev.processes import StackError
@@ -28,6 +28,8 @@ def measure(stack):
         parts = {
             "signing": lambda: signing.run(env),
             "thousand": lambda: peers.run(server.url, env, FOLDER / "peer"),
+            "one_call": lambda: one_call.peers(server, env, FOLDER / "peers"),
+            "routes": lambda: one_call.routes(server, env),
             "cold_start": lambda: _cold_start(server.url, env),
             "throughput": lambda: throughput.run(server.url),
             "growth": lambda: growth.run(server.url, limited.url, env["DATABASE_URL"]),

@@ -5,6 +5,7 @@ import math
 import re
 import unicodedata
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
@@ -86,6 +87,7 @@ def _has_infinity(value: Any) -> bool:
     return isinstance(value, float) and math.isinf(value)
 
 
+@lru_cache(maxsize=256)  # a thousand URLs of one answer end at one moment
 def rfc3339(moment: datetime) -> str:
     """A time as the contract writes it: RFC 3339 in UTC, in whole seconds, never later than it is."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
