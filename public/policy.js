@@ -4,8 +4,9 @@
 import { bytes } from "./words.js";
 
 /**
+ * @typedef {Record<string, string>} Names
  * @typedef {{ name: string, types: string[], extensions: string[], maxSizeBytes: number, maxFiles: number | null }} Category
- * @typedef {{ categories: Category[], typesByExtension?: Record<string, string>, aliases?: Record<string, string> }} Policy
+ * @typedef {{ categories: Category[], typesByExtension?: Names, aliases?: Names, lessExactThan?: Record<string, string[]> }} Policy
  */
 
 const NAMES = /** @type {Record<string, { one: string, many: string }>} */ ({
@@ -49,10 +50,14 @@ export function acceptOf() {
 /** What a browser calls a file, under the name that the API knows. @param {{ name: string, type: string }} file */
 export function typeOf({ name, type }) {
   const essence = type.split(";")[0].trim().toLowerCase();
-  const known = policy.aliases?.[essence] ?? essence;
-  if (known && known !== "application/octet-stream") return known;
-  return policy.typesByExtension?.[extensionOf(name)] ?? known;
+  const known = own(policy.aliases, essence) ?? essence;
+  const extension = extensionOf(name);
+  const isExact = known && known !== "application/octet-stream" && !own(policy.lessExactThan, known)?.includes(extension);
+  return isExact ? known : own(policy.typesByExtension, extension) ?? known;
 }
+
+/** Not what every object has: a file may end with .constructor. @template T @param {Record<string, T> | undefined} record @param {string} key */
+const own = (record, key) => (record && Object.hasOwn(record, key) ? record[key] : undefined);
 
 /** The categories that would take a file. @param {{ name: string, type: string, size: number }} file */
 export function fitting(file) {

@@ -114,7 +114,7 @@ class Policy:
                 raise ApiError(Reason.INSTRUCTION_REQUIRED, message)
 
     def as_document(self) -> dict[str, Any]:
-        """The `x-upload-policy` of the OpenAPI document: the table, the effective sizes, the aliases."""
+        """The `x-upload-policy` of the OpenAPI document: the table, the effective sizes, the names of types."""
         return {
             "categories": [
                 {
@@ -129,6 +129,7 @@ class Policy:
             ],
             "typesByExtension": {ext: type_of(None, ext) for ext in _extensions()},
             "aliases": media_type.ALIASES,
+            "lessExactThan": media_type.LESS_EXACT_THAN,
         }
 
 
@@ -148,13 +149,28 @@ def category_of(mime_type: str) -> str | None:
     return next((category.name for category in TABLE.categories if essence in category.types), None)
 
 
+def takes(category: str, mime_type: str) -> bool:
+    """Whether there is such a category, and it has this type."""
+    chosen = _named(category)
+    return chosen is not None and media_type.essence(mime_type) in chosen.types
+
+
 def type_of(declared: str | None, ext: str | None) -> str:
     """The canonical media type of a file; where the declared one says nothing, that of the extension."""
-    essence = media_type.essence(declared or "")
-    ext = (ext or "").lower()
-    if essence != media_type.UNKNOWN and ext not in media_type.LESS_EXACT_THAN.get(essence, ()):
+    if _is_exact(declared, ext):
         return media_type.stored_as(declared or "").content_type
-    return _extensions().get(ext, essence)
+    return _extensions().get((ext or "").lower(), media_type.essence(declared or ""))
+
+
+def tells_type(declared: str | None, ext: str | None) -> bool:
+    """Whether a client says which type a file has, by the type itself or by an extension of the table."""
+    return _is_exact(declared, ext) or (ext or "").lower() in _extensions()
+
+
+def _is_exact(declared: str | None, ext: str | None) -> bool:
+    essence = media_type.essence(declared or "")
+    less_exact_than = media_type.LESS_EXACT_THAN.get(essence, ())
+    return essence != media_type.UNKNOWN and (ext or "").lower() not in less_exact_than
 
 
 def extension_of(name: str) -> str | None:

@@ -13,11 +13,12 @@ from lib.domain.models import FileMetadata
 from lib.domain.part_layout import check_part_count
 from lib.domain.policy import (
     Policy,
-    category_names,
     category_of,
     extension_of,
     key_extension,
     object_key,
+    takes,
+    tells_type,
     type_of,
 )
 from lib.domain.rows import FileRow, SessionRow, open_for_writing
@@ -262,14 +263,11 @@ def _same(item: FileMetadata, file: FileRow) -> bool:
     """Whether a request describes this file, cut into as many parts as it is; both sides in one form."""
     count = file.layout.part_count
     asked_count = count if item.part_count is None else item.part_count
-    asked = (item.name, item.size, item.extension, item.key, asked_count, media_type.essence(item.media_type))
     ext = nfc(file.ext) if file.ext else extension_of(nfc(file.name))
     kind = media_type.essence(type_of(file.mime_type, ext))
+    # What left the table since says nothing: neither an extension of a type, nor a type of a category.
+    asked_kind = media_type.essence(item.media_type) if tells_type(item.type, item.extension) else kind
+    derived = category_of(kind) if takes(file.category, kind) else file.category
+    asked = (item.name, item.size, item.extension, item.key, asked_count, asked_kind)
     known = (nfc(file.name), file.size, ext, nfc(file.file_key), count, kind)
-    return asked == known and _in_category(item, file)
-
-
-def _in_category(item: FileMetadata, file: FileRow) -> bool:
-    """Whether the file has the category that is asked for; from its type follows none that is no more."""
-    derived = category_of(item.media_type) if file.category in category_names() else file.category
-    return (item.category or derived) == file.category
+    return asked == known and (item.category or derived) == file.category

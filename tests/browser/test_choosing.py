@@ -29,6 +29,20 @@ def test_a_chosen_folder_gives_its_files(page, folder):
     expect(page.tab.locator("li.file[data-state=refused]")).to_have_count(0)
 
 
+def test_types_are_judged_as_the_api_judges_them(page):
+    """A system says the type of a container; a name ends like a member of every JavaScript object."""
+    excel, archive = "application/vnd.ms-excel", "application/zip"
+    page.drop(
+        *((name, kind, name.encode()) for name, kind in (
+            ("a.xlsx", archive), ("b.XLSX", "application/x-zip-compressed"), ("c.csv", excel),
+            ("d.xls", archive), ("e.constructor", ""), ("f.__proto__", ""), ("g.pdf", "application/x-pdf"),
+        ))
+    )  # fmt: skip
+    expect(page.tab.locator("li.file")).to_have_count(7)
+    refused = page.tab.locator("li.file[data-state=refused] h3")
+    expect(refused).to_have_text(["d.xls", "e.constructor", "f.__proto__"])
+
+
 def test_a_dropped_folder_gives_its_files(page, folder):
     """Dropped by the browser itself: a page's own DataTransfer holds no folder."""
     data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}

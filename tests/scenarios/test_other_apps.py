@@ -115,6 +115,7 @@ def test_the_document_shows_the_deployed_table(api):
     ]  # fmt: skip
     assert shown["aliases"]["image/jpg"] == "image/jpeg"
     assert shown["typesByExtension"]["jpeg"] == "image/jpeg"
+    assert shown["lessExactThan"]["application/zip"] == ["xlsx"]
 
 
 def test_files_of_a_category_that_is_no_more_stay(swap, in_process):
@@ -142,6 +143,41 @@ def test_files_of_a_category_that_is_no_more_stay(swap, in_process):
     assert api.refused("POST", f"/{session}/files", pdf("new.pdf", category="instruction"))[0] == 422
     assert api.refused("POST", f"/{session}/files", pdf("new.pdf"))[0] == 415
     assert api.call("DELETE", f"/{session}").status_code == 204
+
+
+def test_files_of_a_type_that_is_no_more_stay(swap, in_process, db):
+    """Whatever the client says of the type: nothing, less than the extension, or all."""
+    before = in_process()
+    session = before.session()
+    files = [
+        {"name": "a.pdf"}, {"name": "b.gif", "type": ""}, {"name": "c.gif", "type": "image/gif"},
+        {"name": "d.csv", "type": "application/vnd.ms-excel"}, {"name": "e.xlsx", "type": "application/zip"},
+        {"name": "f.gif", "type": "application/octet-stream", "category": "thumbnail"},
+        {"name": "g.txt", "type": "text/plain"}, {"name": "h.png"},
+    ]  # fmt: skip
+    files = [{"size": 3, "partCount": 1, "fileId": new_id()} | file for file in files]
+    for file in files:
+        put_part(before.register(session, file)["presignedUrls"][0], b"abc")
+    categories = (
+        Category("image", {"image/png": ("png",)}, 10, "MAX_IMAGE_MB"),
+        Category("animation", {"image/gif": ("apng",)}, 10, "MAX_IMAGE_MB"),
+        Category("parts-list", {"application/xml": ("xml",)}, 10, "MAX_IMAGE_MB"),
+        Category("note", {"text/plain": ("txt",)}, 10, "MAX_IMAGE_MB"),
+    )
+    swap(Table("other", categories))
+    api = in_process()
+    for file in files:
+        assert api.call("POST", f"/{session}/files", file).status_code == 200, file
+        another = file | {"type": "image/webp"}
+        assert api.refused("POST", f"/{session}/files", another)[1]["reason"] == "FILE_ID_CONFLICT"
+    failed = "UPDATE upload_session_files SET status = 'failed', upload_id = NULL WHERE session_id = %s"
+    db.execute(failed, [session])
+    for file in files:
+        put_part(api.register(session, file)["presignedUrls"][0], b"abc")
+        api.complete(session, file["fileId"])
+    for category in ("animation", "note"):  # where the type went
+        other = files[2 if category == "animation" else 6] | {"category": category}
+        assert api.refused("POST", f"/{session}/files", other)[1]["reason"] == "FILE_ID_CONFLICT"
 
 
 def test_its_variables_are_read_and_no_others(swap, in_process):
