@@ -47,7 +47,8 @@ def nfc(text: str) -> str:
 
 
 def _composed(name: str) -> str:
-    composed = nfc(name)
+    # What is longer than this is too long in NFC, too; composing it would take long for nothing.
+    composed = nfc(name) if len(name) <= 4 * MAX_NAME_LENGTH else name
     if len(composed) > MAX_NAME_LENGTH:
         raise ValueError(f"must be at most {MAX_NAME_LENGTH} characters, in Unicode's NFC")
     return composed
@@ -102,7 +103,7 @@ Metadata = Annotated[dict[str, Any], AfterValidator(_storable), BeforeValidator(
 # macOS sends names in NFD, in which a character is up to four; they are kept, and limited, in NFC.
 Name = Annotated[
     str,
-    Field(min_length=1, max_length=4 * MAX_NAME_LENGTH, json_schema_extra={"maxLength": MAX_NAME_LENGTH}),
+    Field(min_length=1, json_schema_extra={"maxLength": MAX_NAME_LENGTH}),
     AfterValidator(_composed),
 ]
 Size = Annotated[

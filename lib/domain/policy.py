@@ -114,7 +114,7 @@ class Policy:
                 raise ApiError(Reason.INSTRUCTION_REQUIRED, message)
 
     def as_document(self) -> dict[str, Any]:
-        """The `x-upload-policy` of the OpenAPI document: the table, the effective sizes, the names of types."""
+        """The `x-upload-policy` of the OpenAPI document: the table, the effective sizes, the types' names."""
         return {
             "categories": [
                 {

@@ -53,9 +53,18 @@ def test_the_length_is_that_of_the_nfc(api, name, kept):
 
 
 @pytest.mark.parametrize("field", ["name", "fileKey"])
-@pytest.mark.parametrize("text", ["\u0958" * 128, "e\u0301" * 256, "\u0315\u0300" * 100_000, ""])
-def test_a_name_that_is_too_long_in_nfc_is_refused(api, field, text):
+@pytest.mark.parametrize(
+    "text", ["\u0958" * 128, "e\u0301" * 256, "a" * 256, "a" * 1021, "\u0315\u0300" * 100_000]
+)
+def test_a_name_that_is_too_long_in_nfc_is_refused_with_the_limit(api, field, text):
     status, refusal = api.refused("POST", f"/{api.session()}/files", pdf(**{field: text}))
+    problem = "must be at most 255 characters, in Unicode's NFC"
+    assert (status, refusal["details"]["fields"]) == (422, [{"field": field, "problem": problem}])
+
+
+@pytest.mark.parametrize("field", ["name", "fileKey"])
+def test_a_name_has_a_character(api, field):
+    status, refusal = api.refused("POST", f"/{api.session()}/files", pdf(**{field: ""}))
     assert (status, refusal["details"]["fields"]) == (422, [{"field": field, "problem": TEXT}])
 
 
