@@ -95,6 +95,14 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
             raise urllib.error.URLError(PermissionError("a redirect from https to http"))
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
+    def http_error_302(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        if "location" not in headers:
+            return None
+        fp.close()  # urllib would read it to its end, and it may have none
+        return super().http_error_302(req, io.BytesIO(), code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
 
 class _Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
     def __init__(self, deadline: float) -> None:

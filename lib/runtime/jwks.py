@@ -134,12 +134,17 @@ def _keys_of(answer: Answer) -> dict[str | None, VerifyingKey]:
         raise _NoKeysError("HttpStatus")
     try:
         shown = json.loads(answer.content)["keys"]
-        keys = {jwk.get("kid"): key for jwk in shown if isinstance(jwk, dict) and (key := _verifying(jwk))}
+        keys = {jwk.get("kid"): key for jwk in shown if _has_id(jwk) and (key := _verifying(jwk))}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _NoKeysError(type(error).__name__) from None
     if not keys:
         raise _NoKeysError("NoSigningKey")
     return keys
+
+
+def _has_id(jwk: object) -> bool:
+    """Whether it is a key that a token can name, or the one that needs no name."""
+    return isinstance(jwk, dict) and isinstance(jwk.get("kid"), str | None)
 
 
 def _verifying(jwk: dict[str, Any]) -> VerifyingKey | None:

@@ -212,6 +212,7 @@ def test_a_key_for_encryption_is_not_for_signatures(api, keys):
 
 def test_keys_of_unknown_kinds_do_not_disturb(api, keys):
     shown = [{"kty": "new", "kid": "x"}, {}, keys.public("one")]
+    shown += [keys.public("one") | {"kid": odd} for odd in ([1], {}, 7, ["one"], True)]
     keys.body = json.dumps({"keys": shown}).encode()
     assert create(api, keys.sign("one", claims())).status_code == 201
 

@@ -113,6 +113,17 @@ def test_redirects_that_are_not_followed(target):
         assert (answer.status, answer.content) == (302, b"")
 
 
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("more", [b"", b"Content-Length: 99999999999\r\n", b"Transfer-Encoding: chunked\r\n"])
+def test_a_redirects_own_body_is_not_read(code, more):
+    """It may be without end: all of it was kept in memory until the time was up."""
+    head = b"HTTP/1.1 %d Elsewhere\r\nLocation: /b\r\n%s\r\n" % (code, more)
+    with Dripping(head, b"1000\r\n" + b" " * 4096 + b"\r\n", pause=0) as server:
+        answer = fetch(server.url, seconds=5, max_bytes=100)
+    assert (answer.status, answer.content) == (code, b"")
+    assert server.connections > 1
+
+
 def test_a_redirect_from_https_to_http_is_not_followed():
     import urllib.error
     import urllib.request
