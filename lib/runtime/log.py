@@ -47,24 +47,26 @@ def error(message: str, cause: BaseException | None = None, **fields: Any) -> No
     """Log a failure: `cause`, else the exception that is being handled.
 
     The line is always there. Its traceback is there once a minute for the same kind of failure; `left_out`
-    says how many came since the last one.
+    says how many came since the last one. Of the fields, those of a refusal (`logged`) make another kind; ids
+    and whatever else tells one failure from the next do not, or each would be a kind of its own.
     """
     cause = cause or sys.exception()
-    left_out = repeats.left_out((message, kind_of(cause), *sorted(fields.items())))
+    told = {"reason": cause.reason.name, **cause.logged} if isinstance(cause, ApiError) else {}
+    left_out = repeats.left_out((message, kind_of(cause), *sorted(told.items())))
     if left_out is None:
         fields |= {"error": type(cause).__qualname__}
     else:
         fields |= {"left_out": left_out or None}
-    logger.error(message, exc_info=cause if left_out is not None else None, extra=_with_request_id(fields))
+    exc_info = cause if left_out is not None else None
+    logger.error(message, exc_info=exc_info, extra=_with_request_id(fields | told))
 
 
 def refused(what: str, refusal: ApiError, **fields: Any) -> None:
     """Log that something was refused: as an `error`, with its cause, if it is not the client's doing."""
-    told = {"reason": refusal.reason.name, **refusal.logged}
     if refusal.status >= 500:
-        error(what, refusal, **fields, **told)
+        error(what, refusal, **fields)
     else:
-        info(what, **fields, **told)
+        info(what, **fields, reason=refusal.reason.name, **refusal.logged)
 
 
 def _with_request_id(fields: dict[str, Any]) -> dict[str, Any]:

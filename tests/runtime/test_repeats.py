@@ -137,3 +137,16 @@ def test_the_kind_of_an_error_holds_nothing_of_its_text():
     error = ValueError("hush")
     error.__cause__ = KeyError("hush")
     assert repeats.kind_of(error) == (("ValueError", None), ("KeyError", None))
+
+
+@pytest.mark.parametrize("reason", [Reason.STORAGE_UNAVAILABLE, Reason.STORAGE_REFUSED])
+def test_the_failed_files_of_all_batches_have_one_traceback(in_process, env, clock, caplog, faults, reason):
+    faults.fail("Bucket.create_upload", error=lambda: ApiError(reason, logged={"s3_code": "X"}), times=100)
+    api = in_process(wiring.build(env, faults.wrap))
+    for _ in range(3):
+        api.batch(api.session(), [pdf(f"{number}.pdf") for number in range(5)])
+    lines = messages(caplog, "file of a batch")
+    assert [bool(line.exc_info) for line in lines] == [True, *[False] * 14]
+    assert [(line.index, line.reason, line.s3_code) for line in lines[:5]] == [
+        (index, reason.name, "X") for index in range(5)
+    ]
