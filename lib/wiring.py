@@ -73,6 +73,7 @@ def build(
     s3 = wrap(Bucket(settings, on_ready))
     policy = Policy(settings.max_category_mb)
     parallel = Parallel()
+    checks = Parallel(2)  # threads that no upload can be holding
     urls = PartUrls(s3, timedelta(minutes=settings.presigned_url_ttl_minutes), settings.max_presigned_urls)
     abort = Abort(file_store, s3, parallel)
     starts = UploadStarts(registration_store, s3, parallel)
@@ -85,8 +86,8 @@ def build(
         parts=Parts(file_store, s3, urls),
         completion=Completion(file_store, s3),
         abort=abort,
-        health=HealthCheck(session_store, s3, parallel),
-        closes=(database.close, parallel.close),
+        health=HealthCheck(session_store, s3, checks),
+        closes=(database.close, parallel.close, checks.close),
     )
 
 

@@ -1,8 +1,12 @@
 """Anybody may ask for health: what that costs does not grow with how often it is asked."""
 
+import threading
+import time
+
 import pytest
 
 from lib import wiring
+from lib.service import health
 from lib.service.health import KEPT_SECONDS
 from tests.support.faults import unavailable
 from tests.support.together import times_at_once
@@ -72,3 +76,42 @@ def test_a_clock_that_was_set_back_keeps_nothing_for_long(api, faults, clock):
     clock(-3600)
     assert ask(api) == "ok"
     assert asked(faults) == [2, 2]
+
+
+SILENT = [("Bucket.head_bucket", "bucket"), ("SessionStore.ping", "database")]
+
+
+@pytest.mark.parametrize(("call", "name"), SILENT)
+def test_silence_is_not_waited_for_and_holds_one_thread(api, faults, clock, monkeypatch, call, name):
+    assert ask(api) == "ok"  # so that both are connected to
+    clock(KEPT_SECONDS)
+    monkeypatch.setattr(health, "PATIENCE_SECONDS", 1)
+    answered = threading.Event()
+    faults.instead(call, lambda real, *_: answered.wait(60))
+    try:
+        for _ in range(3):  # more than there are threads
+            shown = api.call("GET", "/api/health").json()
+            assert (shown["status"], shown[name]) == ("unavailable", "unavailable")
+            assert sorted(shown.values()) == ["ok", "unavailable", "unavailable"]
+            clock(KEPT_SECONDS)
+        assert faults.calls.count(call) == 2
+    finally:
+        answered.set()
+    faults.replaced.clear()
+    monkeypatch.undo()
+    clock(KEPT_SECONDS)
+    assert ask(api) == "ok"
+
+
+@pytest.mark.parametrize(("call", "name"), SILENT)
+def test_who_waited_for_a_slow_answer_does_not_ask_again(api, faults, clock, call, name):
+    """The answer was as old as its question: each who had waited asked once more, one after another."""
+
+    def slow(real, *args):
+        clock(KEPT_SECONDS + 1)
+        time.sleep(0.2)  # so that all others wait
+        return real(*args)
+
+    faults.instead(call, slow)
+    assert times_at_once(16, lambda _: ask(api)) == ["ok"] * 16
+    assert faults.calls.count(call) == 1
