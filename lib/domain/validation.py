@@ -47,9 +47,14 @@ def _wrong_shape(error: ValidationError) -> ApiError:
     fields = [
         {
             "field": ".".join(map(str, problem["loc"])) or "(body)",
-            "problem": problem["msg"].removeprefix("Value error, "),
+            "problem": _in_words(problem["type"], problem["msg"]),
         }
         for problem in problems[:MAX_FIELDS]
     ]
     empty = all(problem["type"] == FILE_EMPTY for problem in problems)
     return ApiError(Reason.FILE_EMPTY if empty else Reason.VALIDATION_ERROR, details={"fields": fields})
+
+
+def _in_words(kind: str, message: str) -> str:
+    """What is wrong, without the names of the classes here."""
+    return "must be an object" if kind == "model_type" else message.removeprefix("Value error, ")

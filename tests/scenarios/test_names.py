@@ -131,6 +131,20 @@ def test_a_malformed_string_is_the_error_of_its_file_alone(api, item):
     ]
 
 
+def test_a_file_that_is_no_object_is_told_so(api):
+    session = api.session()
+    items = [5, None, [], "x", True, 1.5, [{"name": "a.pdf", "size": 1}]]
+    results = api.batch(session, items)["results"]
+    assert [result["error"]["details"]["fields"] for result in results] == [
+        [{"field": "(body)", "problem": "must be an object"}]
+    ] * len(items)
+    for path, body, field in ((f"/{session}/files", [], "(body)"), ("", {"files": [pdf(), 5]}, "files.1")):
+        status, refusal = api.refused("POST", path, body)
+        assert (status, refusal["details"]["fields"]) == (
+            422, [{"field": field, "problem": "must be an object"}],
+        )  # fmt: skip
+
+
 def test_the_error_of_a_malformed_file_is_short(api):
     """Whoever names a field with a megabyte does not get it back."""
     more = b",".join(b'"%d": "\\ud800"' % n for n in range(1000))
