@@ -1,6 +1,7 @@
 """Child processes that must not outlive their supervisor."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pwd
@@ -13,7 +14,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -176,6 +177,18 @@ def end_orphans(pids: list[int], markers: tuple[str, ...]) -> list[str]:
         with contextlib.suppress(psutil.Error):
             process.kill()
     return names
+
+
+def take_lock(folder: Path) -> IO[str]:
+    """Hold a folder for this process until the file is closed; raises `StackError` if another one has it."""
+    lock = (folder / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        message = f"Another process uses {folder}: stop it first, or run from another checkout."
+        raise StackError(message) from None
+    return lock
 
 
 def free_ports(count: int) -> list[int]:

@@ -1,6 +1,5 @@
 """An embedded PostgreSQL and an embedded S3 store (SeaweedFS), from packages, without root or Docker."""
 
-import fcntl
 import json
 import secrets
 import shutil
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dev.postgres import Postgres, database_url, shelter_of
-from dev.processes import StackError, are_free, end_orphans, free_ports
+from dev.processes import StackError, are_free, end_orphans, free_ports, take_lock
 from dev.seaweedfs import BUCKET, PORTS, Store
 
 
@@ -43,12 +42,7 @@ class Stack:
     def start(self) -> None:
         """Start both, and wait until they work."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.folder / "lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            message = f"Another process uses {self.folder}: stop it first, or run from another checkout."
-            raise StackError(message) from None
+        self._lock = take_lock(self.folder)
         try:
             self._state = self._load_state()
             self._end_orphans()

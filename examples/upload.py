@@ -91,8 +91,8 @@ def upload(api: Api, file: Path, note: Path) -> Json:
 
 def session_of(api: Api, note: Path) -> Json:
     """The session that a run before this one noted down, or a new one, noted down before it is used."""
-    if note.exists():
-        noted: Json = json.loads(note.read_text())
+    noted = noted_in(note)
+    if noted:
         try:
             if api.call("GET", f"/{noted['sessionId']}")[1]["status"] == "active":
                 return noted
@@ -101,8 +101,19 @@ def session_of(api: Api, note: Path) -> Json:
                 raise
     session = api.call("POST", "", {})[1] | {"fileId": str(uuid.uuid4())}
     note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps(session))
+    new = note.with_suffix(".new")
+    new.write_text(json.dumps(session))
+    new.replace(note)  # whole, or not at all: the disk may be full
     return session
+
+
+def noted_in(note: Path) -> Json | None:
+    """What a run before this one noted down, if it can be read."""
+    try:
+        noted: Json = json.loads(note.read_text())
+        return noted if {"sessionId", "fileId"} <= noted.keys() else None
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def send(file: Path, plan: Json, advance: Any) -> int:
@@ -177,10 +188,13 @@ def main(arguments: list[str]) -> int:
     except httpx.TransportError as error:
         print(f"{url} does not answer ({error}): is `make run` on?", file=sys.stderr)
         return 1
+    except OSError as error:  # a full disk, for one
+        print(f"{error.filename or file}: {error.strerror or error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("Stopped. Start again to go on.", file=sys.stderr)
         os._exit(130)  # without waiting for the parts under way
-    note.unlink()
+    note.unlink(missing_ok=True)
     print(f"Complete: {done['sizeBytes']:,} bytes at {done['fileUrl']}")
     return 0
 

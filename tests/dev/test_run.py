@@ -1,5 +1,7 @@
 """`make run`: starts, serves, reloads, and leaves nothing running, however it ends."""
 
+import errno
+import os
 import shlex
 import shutil
 import signal
@@ -11,8 +13,10 @@ from pathlib import Path
 
 import httpx
 import psutil
+import psycopg
 import pytest
 
+from dev import supervisor
 from dev.env_files import write_vercel_file
 from dev.stack import Stack
 from lib.runtime.config import Settings
@@ -219,6 +223,54 @@ def test_a_ctrl_c_while_it_starts_stops_everything(start):
     run.process.send_signal(signal.SIGINT)
     assert run.end() == "\nStopped.\n"
     assert gone(children.values())
+
+
+def test_a_ctrl_c_during_the_imports_is_no_traceback(folder):
+    """In its first second it imports; a signal there ended in a traceback."""
+    command = [sys.executable, "-u", "-X", "importtime", "-m", "dev.run"]
+    with subprocess.Popen(
+        command, cwd=folder, text=True, env=kept_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        next(line for line in process.stderr if "psycopg" in line)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output) == (0, "\nStopped.\n")
+    assert "Traceback" not in errors
+
+
+def test_a_migration_that_is_added_while_it_runs_is_applied(start, folder):
+    run = start().wait()
+    new = folder / "db" / "migrations" / "9999_more.sql"
+    new.write_text("CREATE TABLE more (id INT);")
+    url = run.settings()["DATABASE_URL"]
+
+    def the_table_is_there():
+        with psycopg.connect(url) as connection:
+            connection.execute("SELECT id FROM more")
+
+    try:
+        wait_for(the_table_is_there, 60)
+        wait_for(lambda: httpx.get(f"{run.url}/api/health").raise_for_status(), 60)
+    finally:
+        new.unlink()
+
+
+def test_a_second_run_with_servers_of_ones_own_leaves_the_first_ones_settings_alone(start):
+    run = start().wait()
+    settings = run.settings()
+    own = {name: settings[name] for name in ("DATABASE_URL", "S3_ENDPOINT_URL")}
+    second = start(**own)
+    assert "Another process uses " in second.end()
+    assert run.settings() == settings
+
+
+def test_a_full_disk_is_a_sentence(monkeypatch, capsys):
+    def full():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/some/file")
+
+    monkeypatch.setattr(supervisor, "_run", full)
+    assert supervisor.main() == 1
+    assert capsys.readouterr().err == "/some/file: No space left on device\n"
 
 
 @pytest.mark.parametrize("port", ["http", "65536"])
