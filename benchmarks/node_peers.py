@@ -27,7 +27,7 @@ class NodePeer:
         self.process = None
 
     def __enter__(self):
-        packages = npm.tool("peers", "").parent.parent.parent
+        packages = npm.tool("peers", "").parent.parent
         shutil.copy(HERE / self.script, packages)  # where its imports are found
         [port] = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"

@@ -67,14 +67,18 @@ def _registering(api):
             made["session"] = api.session()
         made["number"] += 1
         file = metadata(f"{made['number']}.pdf", count)
-        content = api.http("POST", f"{SESSIONS}/{made['session']}/files", body(**file, partCount=count))
+        path = f"{SESSIONS}/{made['session']}/files"
+        content = Http(api.url)("POST", path, body(**file, partCount=count))
         assert len(json.loads(content)["presignedUrls"]) == count
 
     return call
 
 
 def peers(server, env, folder):
-    """All of them in turns, by the number of URLs; those from npm where npm is."""
+    """All of them in turns, by the number of URLs; those from npm where npm is.
+
+    Each call has a connection of its own: Node's servers close one that is idle for five seconds.
+    """
     results = {}
     with ExitStack() as stack, psycopg.connect(env["DATABASE_URL"], autocommit=True) as database:
         register = _registering(Api(server.url))
@@ -99,8 +103,7 @@ def peers(server, env, folder):
 
 
 def _urls(peer):
-    http = Http(peer.url)
-    return lambda count: peer.urls(http, count)
+    return lambda count: peer.urls(Http(peer.url), count)
 
 
 def routes(server, env):

@@ -25,9 +25,9 @@ FOLDER = ROOT / ".dev" / "scale"
 PAGE = ROOT / "docs" / "scale.md"
 START, END = "<!-- measured -->", "<!-- end -->"
 MILLION = 1_000_000
-UPLOADS, IN_SESSION, PARTS = 100, 20, 10
+UPLOADS, IN_SESSION, PARTS = 20, 20, 10  # a gigabyte of parts
 S3_REQUESTS = {"start": 1, "parts": PARTS, "list": 1, "complete": 1}
-SERVERS, CLIENTS, SECONDS = (1, 2, 4, 8), 32, 5
+SERVERS, CLIENTS, SECONDS = (1, 2, 4, 8), 32, 4
 TABLES = ("upload_sessions", "upload_session_files", "upload_session_parts")
 
 # The rows of many uploads as the API writes them, so that their size does not depend on the first pages.
