@@ -11,7 +11,7 @@ CHROMIUM_FOUND = $${CHROMIUM:-$$(command -v chromium || command -v chromium-brow
 .DEFAULT_GOAL := help
 .PHONY: help run upload example-uppy seed migrate doctor test lint types types-page check size test-reliability torture soak \
   test-localstack test-oidc test-pgbouncer test-browser build test-vercel vercel-dev test-vercel-dev \
-  http proof bench requirements audit clean
+  api-changes http proof bench requirements audit clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 25
@@ -111,6 +111,9 @@ test-vercel-dev: $(TESTS) ## Every route over `vercel dev`, which is slow
 	$(PY) -m pytest --server=vercel-dev --timeout=900 tests/scenarios/vercel_dev
 
 # --- Evidence
+
+api-changes: $(STAMP) ## What breaks clients since the version in docs/openapi, by our comparison and Optic's (needs npm)
+	@$(PY) -m dev.api_changes
 
 http: $(TESTS) ## The requests of __http__/ against `make run`, or a stack of their own where it does not run
 	@$(PY) -m tests.evidence.http_files
