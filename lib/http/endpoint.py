@@ -23,6 +23,7 @@ from lib.runtime import log, oidc_token, request_budget
 from lib.runtime.config import Settings, SettingsError, origins_of
 
 MAX_BODY_SIZE = 4_500_000  # bytes: Vercel's own limit
+MAX_METHOD_LENGTH = 16  # characters of it in the log: a client's text is as long as it likes
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -128,7 +129,7 @@ class Endpoint(Generic[App]):
         started, request_id, used = time.perf_counter(), str(uuid.uuid4()), request_budget.start()
         log.current_request_id.set(request_id)
         oidc_token.current_oidc_token.set(environ.get(oidc_token.HEADER))
-        line: dict[str, Any] = {"method": environ["REQUEST_METHOD"], "route": self.path}
+        line: dict[str, Any] = {"method": environ["REQUEST_METHOD"][:MAX_METHOD_LENGTH], "route": self.path}
         app = self._built()
         try:
             response = self._response(app, environ, line)

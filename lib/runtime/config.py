@@ -24,6 +24,17 @@ DEFAULT_PORT = re.compile(r"^(http://[^/]+(?=:80$)|https://[^/]+(?=:443$)):\d+$"
 # A variable that is set but empty (`FOO= make run`, a blank field in a dashboard) counts as not set.
 Optional = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
+
+
+def _check_one_line(key: str | None) -> str | None:
+    """HTTP's own error about a header with a line break quotes all of it, into the log."""
+    if key and re.search(r"[\x00-\x1f\x7f]", key):
+        raise ValueError("must be one line, without a line break or a control character")
+    return key
+
+
+Key = Annotated[Optional, BeforeValidator(_check_one_line)]
+KeySecret = Annotated[OptionalSecret, BeforeValidator(_check_one_line)]
 Url = Annotated[Optional, AfterValidator(check_url)]
 Endpoint = Annotated[Optional, AfterValidator(check_endpoint)]
 
@@ -49,17 +60,17 @@ class Settings(BaseModel):
     database_pool_size: int = Field(default=10, ge=1, le=100)  # connections of one instance, at most
     database_ssl_root_cert: Optional = None  # PEM text
 
-    aws_access_key_id: Optional = None
-    aws_secret_access_key: OptionalSecret = None
-    aws_session_token: OptionalSecret = None
+    aws_access_key_id: Key = None
+    aws_secret_access_key: KeySecret = None
+    aws_session_token: KeySecret = None
     # In their place, as a whole: `vercel dev` refuses AWS's names, and Vercel may set some of them itself.
-    s3_access_key_id: Optional = None
-    s3_secret_access_key: OptionalSecret = None
-    s3_session_token: OptionalSecret = None
+    s3_access_key_id: Key = None
+    s3_secret_access_key: KeySecret = None
+    s3_session_token: KeySecret = None
     # In place of keys: the role that Vercel's OIDC token is exchanged for.
     aws_role_arn: Optional = Field(default=None, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/\S+$")
     aws_endpoint_url_sts: Url = None
-    vercel_oidc_token: OptionalSecret = None  # on this machine; on Vercel each request brings one
+    vercel_oidc_token: KeySecret = None  # on this machine; on Vercel each request brings one
     s3_region: str = Field(default="us-east-1", pattern=r"^[A-Za-z0-9-]+$")
     s3_endpoint_url: Endpoint = None  # of a store that is not AWS's; AWS_ENDPOINT_URL_S3 does as well
     s3_public_endpoint_url: Endpoint = None  # where clients reach the store, if that is another address
@@ -116,6 +127,7 @@ class Settings(BaseModel):
         try:
             named = {name: env[name.upper()] for name in cls.model_fields if name.upper() in env}
             limits = {name: env[name] for name in sizes if name in env}
+            _check_text({name.upper(): value for name, value in (named | limits).items()})
             return cls.model_validate(named | {"max_category_mb": limits}, context=sign)
         except ValidationError as error:
             raise SettingsError(
@@ -145,6 +157,11 @@ class Settings(BaseModel):
         if self.auth_jwt_secret and len(self.auth_jwt_secret.get_secret_value().encode()) < 32:
             # RFC 7518, 3.2: a key of at least the hash's size must be used with HS256
             raise ValueError("AUTH_JWT_SECRET: must have at least 32 bytes")
+        if self.auth_jwt_secret and "-----BEGIN " in self.auth_jwt_secret.get_secret_value():
+            # Which libraries refuse for HS256: a public key is no secret, and all tokens would be 401.
+            raise ValueError(
+                "AUTH_JWT_SECRET: must be a shared secret and no PEM; for keys set AUTH_JWKS_URL"
+            )
         return self
 
     @model_validator(mode="after")
@@ -234,6 +251,13 @@ def _endpoint_for_aws_tools(env: Mapping[str, str]) -> dict[str, str]:
         return {}
     endpoint = env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL")
     return {"S3_ENDPOINT_URL": endpoint} if endpoint else {}
+
+
+def _check_text(values: Mapping[str, str]) -> None:
+    """Raise `SettingsError` for bytes that are no text; Python reads them as halves of surrogate pairs."""
+    bad = [name for name, value in values.items() if any("\ud800" <= char <= "\udfff" for char in value)]
+    if bad:
+        raise SettingsError("; ".join(f"{name}: must be UTF-8" for name in bad))
 
 
 def _problem(location: tuple[int | str, ...], message: str) -> str:

@@ -52,6 +52,39 @@ def test_a_senseless_value_is_named_and_not_shown(name, value):
     assert "secret" not in text  # in lower case it is part of values only
 
 
+NAMES = [name.upper() for name in Settings.model_fields if name != "max_category_mb"]
+KEYS = [
+    f"{prefix}_{name}"
+    for prefix in ("AWS", "S3")
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
+]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "MAX_IMAGE_MB"])
+def test_bytes_that_are_no_utf8_are_named_and_not_shown(name):
+    """As `os.environ` shows them. Secrets were not named, or failed where they were first used."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env(GOOD | {name: "hush" * 8 + "\udcff"}, ["MAX_IMAGE_MB"])
+    assert str(caught.value) == f"{name}: must be UTF-8"
+
+
+@pytest.mark.parametrize("name", [*KEYS, "VERCEL_OIDC_TOKEN"])
+@pytest.mark.parametrize("inside", ["\n", "\r\n", "\x00", "\x7f", "\t"])
+def test_a_line_break_in_a_key_is_named_and_not_shown(name, inside):
+    """In a header, it made an exception whose text is the whole token."""
+    env = GOOD | dict.fromkeys(KEYS, "good") | {name: f"hush{inside}hush"}
+    assert problem(env) == f"{name}: must be one line, without a line break or a control character"
+
+
+@pytest.mark.parametrize("kind", ["PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE", "PRIVATE KEY"])
+def test_a_key_pair_is_no_shared_secret(kind):
+    """All tokens were 401, and the log said no more than that they are malformed."""
+    pem = f"-----BEGIN {kind}-----\nhushhushhushhushhushhush\n-----END {kind}-----"
+    text = problem(GOOD | {"AUTH_JWT_SECRET": pem})
+    assert "AUTH_JWT_SECRET: must be a shared secret" in text
+    assert "hush" not in text
+
+
 @pytest.mark.parametrize("name", ["DATABASE_URL", "MOC_BUCKET", "AUTH_JWT_SECRET"])
 @pytest.mark.parametrize("empty", [None, "", " "])
 def test_what_is_missing_is_named(name, empty):

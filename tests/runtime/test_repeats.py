@@ -150,3 +150,9 @@ def test_the_failed_files_of_all_batches_have_one_traceback(in_process, env, clo
     assert [(line.index, line.reason, line.s3_code) for line in lines[:5]] == [
         (index, reason.name, "X") for index in range(5)
     ]
+
+
+@pytest.mark.parametrize("length", [17, 1000, 100_000])
+def test_a_long_method_is_no_long_line(in_process, caplog, length):
+    assert in_process().http.request("X" * length, "/api/health").status_code == 405
+    assert [record.method for record in messages(caplog, "request")] == ["X" * 16]
