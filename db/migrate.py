@@ -29,8 +29,9 @@ LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('schema_migrations', 0))"
 COLUMNS_OF_OLD_TABLE = """
 SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
 WHERE attrelid = to_regclass('schema_migrations') AND attnum > 0 AND NOT attisdropped
+  AND attrelid IN (SELECT conrelid FROM pg_constraint WHERE conname = 'schema_migrations_pkey')
 """
-IS_OURS = "SELECT EXISTS (SELECT 1 FROM schema_migrations WHERE name = '0001_upload_sessions.sql')"
+IS_OURS = "SELECT EXISTS (SELECT 1 FROM schema_migrations WHERE name::text = '0001_upload_sessions.sql')"
 RENAME_TABLE = """
 ALTER TABLE schema_migrations RENAME CONSTRAINT schema_migrations_pkey TO upload_session_migrations_pkey;
 ALTER TABLE schema_migrations RENAME TO upload_session_migrations

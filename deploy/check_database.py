@@ -27,6 +27,13 @@ FIXES = {
 }
 
 
+HIDDEN = wrong(
+    "migrations",
+    "this user may not read upload_session_migrations",
+    "Migrate with the user of DATABASE_URL, or see docs/deploy.md (A role of the API's own).",
+)
+
+
 def check_database(deployment: Deployment) -> Iterator[Finding]:
     """Connect as the API does, and look at what is there."""
     try:
@@ -107,16 +114,18 @@ def _check_migrations(connection: psycopg.Connection[tuple[object, ...]]) -> Fin
     except psycopg.errors.UndefinedTable:
         return wrong("migrations", "never migrated, or by a version before 0.2", MIGRATE)
     except psycopg.errors.InsufficientPrivilege:
-        return wrong(
-            "migrations",
-            "this user may not read upload_session_migrations",
-            "Migrate with the user of DATABASE_URL, or see docs/deploy.md (A role of the API's own).",
-        )
+        return HIDDEN
     except MigrationError as error:
         return wrong("migrations", str(error), "Restore the file as it was: git log -p db/migrations")
+    if not rows and _row_security_hides(connection, "upload_session_migrations"):
+        return HIDDEN
     if missing:
         return wrong("migrations", f"not applied: {', '.join(missing)}", MIGRATE)
     return ok("migrations", f"all {len(rows)} applied")
+
+
+def _row_security_hides(connection: psycopg.Connection[tuple[object, ...]], table: str) -> bool:
+    return connection.execute("SELECT row_security_active(%s)", [table]).fetchone() == (True,)
 
 
 def clock_difference(deployment: Deployment) -> float:

@@ -5,6 +5,7 @@ import os
 import re
 import ssl
 import tempfile
+import textwrap
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from lib.runtime.config import SettingsError
 
-CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 VARIABLE = "DATABASE_SSL_ROOT_CERT"
 
 
@@ -46,8 +47,10 @@ def certificate_file(text: str) -> str:
 
     Raises `SettingsError`.
     """
-    # A dashboard's field may have no line breaks, and a bundle may have comments.
-    pem = "\n".join([*CERTIFICATE.findall(text.replace("\\n", "\n")), ""])
+    # A dashboard's field may have no line breaks, or spaces in their place; a bundle may have comments.
+    found = CERTIFICATE.findall(re.sub(r"\\[rn]", "\n", text))
+    bodies = (textwrap.fill("".join(body.split()), 64) for body in found)
+    pem = "".join(f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n" for body in bodies)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
     except (ssl.SSLError, ValueError, TypeError):

@@ -19,6 +19,10 @@ URL = re.compile(
 )
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.%-]*)(:[0-9]*)?")
 
+# What errors tell, as libpq has read it: a name, an IPv6 address or a socket's folder; and other words.
+TOLD_HOST = re.compile(r"[\w.-]*|([0-9A-Fa-f]*:){2}[0-9A-Fa-f:.]*(%[\w.-]+)?|[/@][^@;&=]*")
+TOLD = ("user", "dbname", "hostaddr", "service", "passfile", "sslrootcert", "sslcert", "sslkey", "sslcrl")
+
 # Written for other drivers, which libpq would refuse. Only these are ever named: in a malformed URL, what
 # looks like a name may be a piece of the password.
 OTHER_DRIVERS = frozenset(
@@ -34,6 +38,8 @@ WORDS = {
     "channel_binding": ("disable", "prefer", "require"),
     "gssencmode": ("disable", "prefer", "require"),
     "sslnegotiation": ("postgres", "direct"),
+    "sslcertmode": ("disable", "allow", "require"),
+    "sslsni": ("0", "1"),
     "load_balance_hosts": ("disable", "random"),
     "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
     "ssl_min_protocol_version": ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"),
@@ -63,6 +69,8 @@ def conninfo(url: str, variable: str = "DATABASE_URL", root_certificates: str | 
         parameters = {name: str(value) for name, value in conninfo_to_dict(cleaned).items()}
     except psycopg.Error:  # its text quotes the URL
         raise _malformed(variable) from None
+    if not _tells_no_password(parameters):
+        raise _malformed(variable)
     _check(parameters, variable)
     options = certificate_options(parameters, variable, root_certificates)
     return make_conninfo(cleaned, client_encoding="UTF8", **options)
@@ -86,6 +94,19 @@ def _is_unambiguous(url: str, match: re.Match[str]) -> bool:
         and "@" not in after_authority
         and all(HOST.fullmatch(host) for host in match["hosts"].split(","))
         and all(re.fullmatch(r"[\w.-]+", _name(one)) for one in _parameters(match))
+    )
+
+
+def _tells_no_password(parameters: Mapping[str, str]) -> bool:
+    """Whether nothing that errors tell can hold a password.
+
+    It does in another driver's way to write it (`host=h;password=p`, `/db&password=p`), and if the `:` or `@`
+    around it is percent-encoded, too.
+    """
+    return (
+        all(TOLD_HOST.fullmatch(host) for host in parameters.get("host", "").split(","))
+        and not any(re.search("[;&=]", parameters.get(name, "")) for name in TOLD)
+        and (":" not in parameters.get("user", "") or "password" in parameters)
     )
 
 

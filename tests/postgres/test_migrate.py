@@ -76,6 +76,10 @@ FOREIGN = {
     "dbmate": "CREATE TABLE schema_migrations (version VARCHAR(128) PRIMARY KEY)",
     "Ecto": "CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, inserted_at TIMESTAMP(0))",
     "one of our columns": "CREATE TABLE schema_migrations (name TEXT, sha256 TEXT, applied_at TIMESTAMPTZ)",
+    "our columns with other types": "CREATE TABLE schema_migrations (name INT, sha256 INT, applied_at INT,"
+    " CONSTRAINT schema_migrations_pkey PRIMARY KEY (name))",
+    "a view of our columns": "CREATE VIEW schema_migrations AS"
+    " SELECT '0001_upload_sessions.sql' AS name, '' AS sha256, now() AS applied_at",
     "a view": "CREATE VIEW schema_migrations AS SELECT 1 AS version",
 }
 
