@@ -129,9 +129,9 @@ def documented_for_the_doctor():
 def test_a_role_that_is_not_the_owner_works_by_the_documented_grant_and_policy(
     in_process, env, owner_url, tmp_path, moment
 ):
-    if moment == "before":  # the tables are those of 0.1, and the running API uses them
+    if moment == "before":  # the tables are open still, and the running API uses them
         for path in (ROOT / "db/migrations").glob("*.sql"):
-            if path.name < "0005":
+            if path.name != "0005_access.sql":
                 (tmp_path / path.name).write_bytes(path.read_bytes())
         migrate(owner_url, tmp_path)
     else:
