@@ -1,6 +1,6 @@
 """All calls to S3: the few that multipart uploads need."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from lib.s3.upload_start import headers_of, signed_request, start_upload
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import HeadObjectOutputTypeDef, PartTypeDef
+    from types_boto3_s3.type_defs import HeadObjectOutputTypeDef, ListPartsOutputTypeDef, PartTypeDef
 
 ATTEMPT = "attempt"  # the name of the object's user metadata (x-amz-meta-…), which stores keep in lower case
 
@@ -91,7 +91,7 @@ class Bucket:
             return [
                 _listed(part)
                 for page in pages.paginate(Bucket=self._bucket, Key=key, UploadId=upload_id)
-                for part in page.get("Parts", ())
+                for part in _parts_of(page)
             ]
 
         return self._client.ask(read)
@@ -164,6 +164,13 @@ class Bucket:
 def _stored(answer: "HeadObjectOutputTypeDef") -> StoredObject:
     metadata = {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
     return StoredObject(_etag(answer), _field(answer, "ContentLength"), metadata.get(ATTEMPT))
+
+
+def _parts_of(page: "ListPartsOutputTypeDef") -> "Sequence[PartTypeDef]":
+    """An answer that is no list at all must not pass for an empty one: all parts would be sent again."""
+    if not page.keys() & {"IsTruncated", "UploadId"}:
+        raise NonsenseError("an answer that is no list of parts")
+    return page.get("Parts", ())
 
 
 def _listed(part: "PartTypeDef") -> StoredPart:

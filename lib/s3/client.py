@@ -127,6 +127,7 @@ class Client:
     def _make(self) -> "S3Client":
         factory = self._session.get_component("response_parser_factory")
         factory.set_parser_defaults(timestamp_parser=_moment)
+        factory.create_parser = _strict(factory.create_parser)
         client = make_client(self._session, self._settings, self._settings.s3_endpoint_url)
         client.meta.events.register("before-send.s3", self._before_each_attempt)
         self._on_ready()
@@ -139,6 +140,29 @@ class Client:
         if budget.seconds_left() <= 0:
             raise unavailable()
         budget.count_s3_call()
+
+
+def _strict(create: Callable[[str], Any]) -> Callable[[str], Any]:
+    """What makes parsers, with parsers that call an answer invalid which they cannot read.
+
+    Botocore's own let Python's ValueError through, which would look like a fault of ours.
+    """
+    from botocore.parsers import ResponseParserError
+
+    def create_parser(protocol: str) -> Any:
+        parser = create(protocol)
+        parse = parser.parse
+
+        def strictly(*args: Any) -> Any:
+            try:
+                return parse(*args)
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                raise ResponseParserError(f"an answer that cannot be read: {type(error).__name__}") from error
+
+        parser.parse = strictly
+        return parser
+
+    return create_parser
 
 
 def _moment(value: Any) -> datetime:
