@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from psycopg.rows import DictRow, class_row
 
@@ -49,9 +51,21 @@ WHERE id = %(file_id)s AND upload_id = %(upload_id)s
 RETURNING id
 """
 
-MARK_UNANSWERED = """
-UPDATE upload_session_files SET complete_unanswered_at = NOW(), updated_at = NOW()
+MARK_ASKED = """
+WITH before AS (
+  SELECT id, complete_unanswered_at FROM upload_session_files
+  WHERE id = %(file_id)s AND upload_id = %(upload_id)s AND status = 'pending' FOR NO KEY UPDATE
+)
+UPDATE upload_session_files f SET complete_unanswered_at = clock_timestamp(), updated_at = NOW()
+FROM before WHERE f.id = before.id
+RETURNING f.complete_unanswered_at AS asked_at, before.complete_unanswered_at AS asked_before
+"""
+
+# Only one's own mark goes: another call may have asked meanwhile, and one before may still have no answer.
+MARK_ANSWERED = """
+UPDATE upload_session_files SET complete_unanswered_at = %(asked_before)s, updated_at = NOW()
 WHERE id = %(file_id)s AND upload_id = %(upload_id)s AND status = 'pending'
+  AND complete_unanswered_at = %(asked_at)s
 """
 
 # Judged here and not by what was read before: another call's answer may have been lost meanwhile.
@@ -78,6 +92,14 @@ class FoundFile:
     session: SessionRow
     file: FileRow | None
     parts: list[PartRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """When S3 was asked to assemble a file, and when before that without an answer (database time)."""
+
+    at: datetime
+    before: datetime | None
 
 
 class FileStore:
@@ -133,9 +155,27 @@ class FileStore:
 
         return self._database.run(work)
 
-    def mark_unanswered(self, file: FileRow) -> None:
-        """Note that S3's answer to a complete was lost: the file may come to be assembled."""
-        self._database.run(lambda connection: connection.execute(MARK_UNANSWERED, _identity(file)))
+    def mark_asked(self, file: FileRow, parts: Sequence[StoredPart]) -> Asked | None:
+        """Note that S3 is about to be asked to assemble the file, and what it lists besides what is recorded.
+
+        From here on the file may come to be assembled, whether this call lives to see it or not.
+        None: it is no longer pending.
+        """
+
+        def work(connection: Connection) -> DictRow | None:
+            with transaction(connection):
+                marked = connection.execute(MARK_ASKED, _identity(file))
+                if parts:
+                    _store_listed(connection, file, parts, "pending")
+            return marked.fetchone()
+
+        marked = self._database.run(work)
+        return Asked(marked["asked_at"], marked["asked_before"]) if marked else None
+
+    def mark_answered(self, file: FileRow, asked: Asked) -> None:
+        """Take that note back: S3 has answered, and does not assemble the file."""
+        values = _identity(file) | {"asked_at": asked.at, "asked_before": asked.before}
+        self._database.run(lambda connection: connection.execute(MARK_ANSWERED, values))
 
     def mark_failed(self, file: FileRow) -> bool:
         """Mark a file failed, unless another call has completed it or given it another upload.
@@ -161,7 +201,7 @@ class FileStore:
         return {row["id"] for row in self._database.run(work)}
 
 
-def _identity(file: FileRow) -> dict[str, str | None]:
+def _identity(file: FileRow) -> dict[str, Any]:
     """Which file, and which of its uploads: a write that was decided for one upload must not hit the next."""
     return {"file_id": file.id, "upload_id": file.upload_id}
 

@@ -13,7 +13,7 @@ FROM upload_sessions
 WHERE id = %(session_id)s AND user_id = %(user_id)s
 """
 
-# Neither the upload nor the object may be there while S3 assembles; see `FileStore.mark_unanswered`.
+# Neither the upload nor the object may be there while S3 assembles; see `FileStore.mark_asked`.
 may_be_assembling = "COALESCE(f.complete_unanswered_at > NOW() - INTERVAL '15 minutes', FALSE)"
 
 SELECT_FILES = f"""

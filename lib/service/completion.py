@@ -10,7 +10,7 @@ from lib.domain.errors import RETRY_SOON, ApiError, Reason
 from lib.domain.models import CompletedFile, CompleteFile
 from lib.domain.part_layout import StoredPart, split_by_size
 from lib.domain.rows import FileRow, open_for_writing
-from lib.postgres.files import FileStore, FoundFile
+from lib.postgres.files import Asked, FileStore, FoundFile
 from lib.runtime import log
 from lib.s3.bucket import Bucket
 from lib.s3.refusals import PartsChangedError, UploadGoneError
@@ -110,22 +110,22 @@ class Completion:
 
     def _assemble(self, file: FileRow, parts: list[StoredPart], recorded: Mapping[int, str]) -> FileRow:
         news = [part for part in parts if recorded.get(part.part_number) != part.etag]
-        if news:  # now, too: once the file is assembled S3 no longer lists them, should we die in between
-            self._store.learn_parts(file, news)
-        etag = self._complete_upload(file, parts)
+        # Now, and not when it is done: should we die in between, S3 shows neither the parts nor the upload.
+        asked = self._store.mark_asked(file, news)
+        etag = self._complete_upload(file, parts, asked)
         if not self._store.mark_completed(file, etag, parts):
             # Aborted while it was assembled. Not deleted: before 0.2.0 the file's next upload had its key.
             log.warning("object without a file", session_id=file.session_id, file_id=file.id)
             raise ApiError(Reason.FILE_NOT_FOUND)
         return replace(file, status="completed", etag=etag)
 
-    def _complete_upload(self, file: FileRow, parts: list[StoredPart]) -> str:
-        """Assemble the object, and return its ETag; where the answer was lost, the file is marked."""
+    def _complete_upload(self, file: FileRow, parts: list[StoredPart], asked: Asked | None) -> str:
+        """Assemble the object, and return its ETag; the file stays marked while the answer is not known."""
         try:
             return self._s3.complete_upload(file.object_key, file.upload_id or "", parts)
-        except (ApiError, UploadGoneError) as error:
-            if _is_no_answer(error):
-                self._store.mark_unanswered(file)
+        except (ApiError, UploadGoneError, PartsChangedError) as error:
+            if asked and not _is_no_answer(error):
+                self._store.mark_answered(file, asked)
             raise
 
     def _listed(
@@ -142,11 +142,11 @@ class Completion:
         return listed
 
 
-def _is_no_answer(error: ApiError | UploadGoneError) -> bool:
+def _is_no_answer(error: Exception) -> bool:
     """Whether S3 may have done, or may be doing, what it was asked."""
     if isinstance(error, UploadGoneError):
         return error.asked_again  # the first answer was lost
-    return error.reason is Reason.STORAGE_UNAVAILABLE
+    return isinstance(error, ApiError) and error.reason is Reason.STORAGE_UNAVAILABLE
 
 
 def _ours(file: FileRow, parts: Mapping[int, Any]) -> dict[int, Any]:

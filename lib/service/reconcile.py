@@ -52,6 +52,6 @@ def completed_or_failed(store: FileStore, s3: Bucket, file: FileRow) -> FileRow:
 
 
 def still_assembling() -> ApiError:
-    """A complete's answer was lost a short while ago, and S3 does not show what became of it."""
+    """S3 was asked to assemble the file a short while ago, and nobody knows what became of it."""
     message = "The object store may still be assembling the file: try again. Nothing is lost."
     return ApiError(Reason.STORAGE_UNAVAILABLE, message)

@@ -83,7 +83,7 @@ def test_parts_and_completion(count):
     assert measure(lambda: api.record(session, file["fileId"], parts))[0] == (2, 0)
     assert measure(lambda: api.parts(session, file["fileId"]))[0] == (1, 1)
     assert measure(lambda: api.parts(session, file["fileId"], "?presign=true"))[0] == (1, 1)
-    assert measure(lambda: api.complete(session, file["fileId"]))[0] == (2, 2)
+    assert measure(lambda: api.complete(session, file["fileId"]))[0] == (3, 2)
     assert measure(lambda: api.complete(session, file["fileId"]))[0] == (1, 0)
     assert measure(lambda: api.parts(session, file["fileId"]))[0] == (1, 0)
 

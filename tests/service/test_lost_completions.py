@@ -1,8 +1,13 @@
 """S3's answer to a complete is lost, and for a while S3 shows neither the upload nor the object."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from lib import wiring
 from tests.support.client import pdf
+from tests.support.faults import Crash
 from tests.support.fuzzy import error
 from tests.support.http_faults import FaultyProxy
 
@@ -121,6 +126,45 @@ def test_a_file_is_not_failed_while_it_may_be_being_assembled(
     assert status(api, session) == "pending"
     store.is_done()
     assert api.complete(session, file["fileId"])["sizeBytes"] == 3
+
+
+@pytest.mark.parametrize("lists", [True, False], ids=["listed still", "listed no more"])
+def test_a_call_that_comes_while_another_waits_for_s3_does_not_fail_the_file(
+    api, session, file, store, lists
+):
+    """Its own complete is refused; that is no answer to the other's."""
+    asked, done = threading.Event(), threading.Event()
+
+    def assembling(method, path):
+        if _completes(method, path) and not asked.is_set():
+            asked.set()
+            assert done.wait(60)
+            return None
+        if done.is_set() or not asked.is_set() or (method == "GET" and lists):
+            return None
+        return (404, b"") if method == "HEAD" else GONE
+
+    store._proxy.fault = assembling
+    with ThreadPoolExecutor(1) as executor:
+        first = executor.submit(api.complete, session, file["fileId"])
+        assert asked.wait(60)
+        try:
+            assert complete(api, session, file) == STILL_ASSEMBLING
+            assert status(api, session) == "pending"
+        finally:
+            done.set()
+        assert first.result()["sizeBytes"] == 3
+
+
+def test_a_file_whose_process_died_during_the_assembly_is_not_failed(in_process, env, store, faults, user):
+    api = in_process(wiring.build(env | {"S3_ENDPOINT_URL": store.url}, faults.wrap))
+    session = api.session()
+    file, _ = api.upload(session, pdf(), b"abc")
+    faults.fail("Bucket.complete_upload")
+    with pytest.raises(Crash):
+        api.complete(session, file["fileId"])
+    store.assembles()
+    assert complete(api, session, file) == STILL_ASSEMBLING
 
 
 def test_after_fifteen_minutes_it_is_failed(api, session, file, db, lose):

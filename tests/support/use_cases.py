@@ -221,8 +221,9 @@ LEARN = ("FileStore.learn_parts",)
 FIND = ("Bucket.head_object",)
 MARK_COMPLETED = (*FIND, "FileStore.mark_completed")
 MARK_FAILED = (*FIND, "FileStore.mark_failed")
-LOSE = ("Bucket.complete_upload", "FileStore.mark_unanswered")
-ASSEMBLE = ("Bucket.complete_upload", "FileStore.mark_completed")
+LOSE = ("FileStore.mark_asked", "Bucket.complete_upload")
+ASSEMBLE = (*LOSE, "FileStore.mark_completed")
+REFUSED = (*LOSE, "FileStore.mark_answered")
 DELETE = ("FileStore.delete",)
 ABORT = ("Bucket.abort_upload", *FIND, *DELETE)
 ABORTED_TOO_LATE = ("Bucket.abort_upload", *MARK_COMPLETED)
@@ -256,9 +257,9 @@ USE_CASES = [
             ("UPLOAD_NOT_FOUND",), gone, "restarted"),
     UseCase("resume a file that was assembled", LOOK + MARK_COMPLETED, calls("GET", "/parts?presign=true"),
             (200,), assembled, "completed"),
-    UseCase("complete", LOOK + LEARN + ASSEMBLE, calls("POST", "/complete"), (200,), World.upload,
+    UseCase("complete", LOOK + ASSEMBLE, calls("POST", "/complete"), (200,), World.upload,
             "completed"),
-    UseCase("complete while another call is faster", LOOK + LEARN + ASSEMBLE[:1] + MARK_COMPLETED,
+    UseCase("complete while another call is faster", LOOK + REFUSED + MARK_COMPLETED,
             calls("POST", "/complete"), (200,), World.upload, "completed", meanwhile=lost_to_another),
     UseCase("complete with parts missing", LOOK + FIND, calls("POST", "/complete"), ("PARTS_MISSING",),
             World.register, "completed"),
@@ -269,7 +270,7 @@ USE_CASES = [
             calls("POST", "/complete"), (200,), in_a_session_that_expired, "kept"),
     UseCase("complete an upload that is gone", LOOK + MARK_FAILED, calls("POST", "/complete"),
             ("UPLOAD_NOT_FOUND",), gone, "restarted"),
-    UseCase("complete while S3's answer is lost", LOOK + LEARN + LOSE, calls("POST", "/complete"), (200,),
+    UseCase("complete while S3's answer is lost", LOOK + LOSE, calls("POST", "/complete"), (200,),
             World.upload, "completed", meanwhile=answered_with_nonsense),
     UseCase("complete an upload that may be being assembled", LOOK + MARK_FAILED, calls("POST", "/complete"),
             ("STORAGE_UNAVAILABLE",), unanswered),
