@@ -60,6 +60,15 @@ EXAMPLES: dict[str, Any] = json.loads(r"""
    "failed": 0
   }
  },
+ "checkHealth": {
+  "status": "200",
+  "request": null,
+  "response": {
+   "status": "ok",
+   "database": "ok",
+   "bucket": "ok"
+  }
+ },
  "completeFile": {
   "status": "200",
   "request": {
@@ -89,6 +98,43 @@ EXAMPLES: dict[str, Any] = json.loads(r"""
    "partSizeBytes": 5242880,
    "expiresAt": "2026-01-26T12:00:00Z",
    "maxFiles": 50
+  }
+ },
+ "getSession": {
+  "status": "200",
+  "request": null,
+  "response": {
+   "sessionId": "11111111-1111-4111-8111-000000000004",
+   "partSizeBytes": 5242880,
+   "expiresAt": "2026-01-26T12:00:00Z",
+   "maxFiles": 50,
+   "status": "active",
+   "metadata": {
+    "maxFiles": 50
+   },
+   "files": [
+    {
+     "fileId": "22222222-2222-4222-8222-000000000009",
+     "fileKey": "resume-test.pdf",
+     "name": "resume-test.pdf",
+     "category": "instruction",
+     "sizeBytes": 5242891,
+     "status": "completed",
+     "partCount": 2,
+     "recordedPartCount": 2,
+     "fileUrl": "http://localhost:8333/uploads/dev/moc-instructions/dev-user-00000000-0000-0000-0000-000000000001/11111111-1111-4111-8111-000000000004/instruction/22222222-2222-4222-8222-000000000009-{attempt}.pdf"
+    },
+    {
+     "fileId": "22222222-2222-4222-8222-000000000010",
+     "fileKey": "twice.pdf",
+     "name": "twice.pdf",
+     "category": "instruction",
+     "sizeBytes": 1000,
+     "status": "pending",
+     "partCount": 1,
+     "recordedPartCount": 1
+    }
+   ]
   }
  },
  "getUploadedParts": {

@@ -85,6 +85,10 @@ def test_every_operation_is_described(name):
             assert link["parameters"].keys() == parameters
 
 
+def test_every_operation_whose_success_has_a_model_shows_an_example():
+    assert {route.name for route in ROUTES if any(route.answers.values())} == EXAMPLES.keys()
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_examples_fit_their_schemas(name):
     operation, example = OPERATIONS[name], EXAMPLES[name]

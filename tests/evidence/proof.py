@@ -140,6 +140,9 @@ def resume(page):
         part = {"partNumber": 1, "etag": etag}
         page.call("POST", f"/{session}/files/{file['fileId']}/parts", {"parts": [part]})
     page.rows(PARTS_ROWS, file["fileId"])
+    page.say("The session shows both files, and whether the service works is a call without a token:")
+    page.call("GET", f"/{session}")
+    page.call("GET", "/api/health")
 
 
 def database(page, env):

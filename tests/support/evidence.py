@@ -69,12 +69,11 @@ class Page:
 
     def call(self, method, path, body=None):
         """Ask the API, and show request and response."""
-        response = self._http.request(method, SESSIONS + path, json=body)
+        path = path if path.startswith("/api") else SESSIONS + path
+        response = self._http.request(method, path, json=body)
         answer = response.json()
         self.shown.learn(answer)
-        self._exchange(
-            f"{method} {SESSIONS}{path}", "" if body is None else compact(body), response, compact(answer)
-        )
+        self._exchange(f"{method} {path}", "" if body is None else compact(body), response, compact(answer))
         return answer
 
     def put(self, entry, content):
