@@ -40,6 +40,8 @@ FIXES = {
     "402": ACCOUNT,
     "MethodNotAllowed": "Is S3_ENDPOINT_URL the store's S3 endpoint? It does not know the call.",
     "405": "Is S3_ENDPOINT_URL the store's S3 endpoint? It does not know the call.",
+    "NotImplemented": "The store does not know what it is asked: remove S3_SSE, if it is set and the store "
+    "has no KMS.",
     "NoCredentials": "Set AWS_ROLE_ARN or a pair of keys.",
     "NoCredentialsError": "Set AWS_ROLE_ARN or a pair of keys.",
 }

@@ -16,9 +16,16 @@ PROVIDERS = re.compile(
     r"|(s3\.)?oss-[a-z0-9-]+\.aliyuncs\.com"
     r"|cos\.[a-z0-9-]+\.myqcloud\.com"
     r"|storage\.googleapis\.com"
+    r"|storage\.yandexcloud\.net"
+    r"|sos-[a-z0-9-]+\.exo\.io"
+    r"|s3\.((private|direct)\.)?[a-z0-9-]+\.cloud-object-storage\.appdomain\.cloud"
+    r"|gateway(\.[a-z0-9]+)?\.storjshare\.io"
+    r"|s3\.filebase\.com"
     r"|fly\.storage\.tigris\.dev|t3\.storage\.dev"
     r"|s3(\.[a-z0-9-]+)?\.localhost\.localstack\.cloud"
 )
+LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+HOST = re.compile(rf"({LABEL}\.)*{LABEL}\.?")  # as botocore, which takes no other, has it
 ACCELERATED = ("s3-accelerate.amazonaws.com", "s3-accelerate.dualstack.amazonaws.com")
 
 
@@ -46,18 +53,26 @@ def check_endpoint(url: str | None) -> str | None:
         return None
     if re.search(r"[@?#]", url):  # `@` also in what a password with a slash in it makes the path
         raise ValueError("must be a URL as in https://host/path, without a user name, password or query")
-    return (check_url(url) or "").rstrip("/")
+    endpoint = (check_url(url) or "").rstrip("/")
+    host = urlsplit(endpoint).hostname or ""
+    if not (":" in host or HOST.fullmatch(host)):  # an IPv6 address has a colon
+        raise ValueError(
+            "must have a host of letters, digits, '-' and '.' (give a container with '_' an alias)"
+        )
+    return endpoint
 
 
 def endpoint_problem(endpoint: str, bucket: str, addressing_style: str) -> str | None:
     """What is wrong with a good URL as the endpoint of a bucket's store, if anything is."""
     parts = urlsplit(endpoint)
-    host, name = (parts.hostname or "").lower(), bucket.lower()
+    host, name = (parts.hostname or "").lower().rstrip("."), bucket.lower()
     holds_it = host.startswith(f"{name}.") and PROVIDERS.fullmatch(host[len(name) + 1 :])
     if holds_it or parts.path.rpartition("/")[2] == bucket:
         return "must not hold the bucket: remove MOC_BUCKET's name from it"
     if addressing_style == "path" and is_accelerated(endpoint):
         return "is S3 Transfer Acceleration, which needs S3_ADDRESSING_STYLE auto or virtual"
+    if "." in bucket and is_accelerated(endpoint):
+        return "is S3 Transfer Acceleration, which takes no bucket with a dot in its name"
     return None
 
 

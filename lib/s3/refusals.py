@@ -17,16 +17,26 @@ CHANGED = ("InvalidPart", "InvalidPartOrder", "EntityTooSmall")
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired")
 # With these codes a 4xx is no refusal: the same request may succeed a little later.
 BUSY = {
-    "BandwidthLimitExceeded", "InternalError", "LimitExceededException", "PriorRequestNotComplete",
-    "ProvisionedThroughputExceededException", "RequestLimitExceeded",
+    "BandwidthLimitExceeded", "InternalError", "LimitExceededException", "OperationAborted",
+    "PriorRequestNotComplete", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
     "RequestRateLimitExceeded", "RequestThrottled",
     "RequestThrottledException", "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable",
     "SlowDown", "ThrottledException", "Throttling", "ThrottlingException", "TooManyRequests",
     "TooManyRequestsException", "TransactionInProgressException",
 }  # fmt: skip
 BUSY_STATUSES = (408, 429)
-# Codes that come inside of a 200 too, which botocore shows as a 500.
-REFUSED_WITHIN_200 = ("AccessDenied", "InvalidArgument", "InvalidRequest", "NoSuchBucket")
+# What KMS says through S3, after `KMS.`: https://docs.aws.amazon.com/kms/latest/APIReference/CommonErrors.html
+KMS_BUSY = BUSY | {
+    "DependencyTimeoutException", "InternalException", "InternalFailure", "KMSInternalException",
+    "KeyUnavailableException",
+}  # fmt: skip
+# Refusals although the status is a 5xx: botocore shows a code inside of a 200 as a 500, and what a store does
+# not implement (S3_SSE on MinIO without a KMS) is a 501.
+REFUSED_AS_5XX = {
+    "AccessDenied", "AuthorizationHeaderMalformed", "ExpiredToken", "InvalidAccessKeyId", "InvalidArgument",
+    "InvalidRequest", "InvalidToken", "MethodNotAllowed", "NoSuchBucket", "NotImplemented", "QuotaExceeded",
+    "RequestTimeTooSkewed", "SignatureDoesNotMatch",
+}  # fmt: skip
 
 MAX_CODE_LENGTH = 64  # characters; the longest that S3 documents has 48
 
@@ -95,18 +105,27 @@ def is_expired(error: ApiError) -> bool:
 def _translated(error: "ClientError", region: str) -> Exception:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     code = str(error.response.get("Error", {}).get("Code") or status)[:MAX_CODE_LENGTH]
-    if code == "NoSuchUpload":
+    operation = error.operation_name
+    if code == "NoSuchUpload" and operation != "CreateMultipartUpload":
         attempts = error.response["ResponseMetadata"].get("RetryAttempts", 0)
         return UploadGoneError(asked_again=attempts > 0)
-    if code in CHANGED:
+    if code in CHANGED and operation == "CompleteMultipartUpload":
         return PartsChangedError(code)
-    if status == 404 and error.operation_name == "HeadObject":
+    if status == 404 and operation == "HeadObject":
         return NotFoundError(code)
-    told = {"s3_operation": error.operation_name, "s3_status": status}
-    is_busy = status >= 500 and code not in REFUSED_WITHIN_200 and not code.startswith("KMS.")
-    if is_busy or status in BUSY_STATUSES or code in BUSY:
+    told = {"s3_operation": operation, "s3_status": status}
+    if _is_busy(code, status):
         return unavailable(s3_code=code, **told)
     return refused(code, **told, **_place(error, region))
+
+
+def _is_busy(code: str, status: int) -> bool:
+    """Whether the same request may succeed a little later."""
+    if status in BUSY_STATUSES:
+        return True
+    if code.startswith("KMS."):
+        return code.removeprefix("KMS.") in KMS_BUSY
+    return code in BUSY or (status >= 500 and code not in REFUSED_AS_5XX)
 
 
 def _place(error: "ClientError", region: str) -> dict[str, str]:

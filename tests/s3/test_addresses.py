@@ -144,7 +144,10 @@ def test_addresses_need_no_credentials(monkeypatch):
      "https://bucket.s3.us-west-004.backblazeb2.com", "https://bucket.s3.wasabisys.com",
      "https://bucket.s3.eu-central-2.wasabisys.com", "https://bucket.oss-cn-hangzhou.aliyuncs.com",
      "https://bucket.s3.fr-par.scw.cloud", "https://bucket.fsn1.your-objectstorage.com",
-     "http://bucket.s3.localhost.localstack.cloud:4566"],
+     "http://bucket.s3.localhost.localstack.cloud:4566", "https://bucket.storage.yandexcloud.net",
+     "https://bucket.sos-ch-gva-2.exo.io", "https://bucket.gateway.storjshare.io", "https://bucket.s3.filebase.com",
+     "https://bucket.s3.us-south.cloud-object-storage.appdomain.cloud",
+     "https://bucket.nyc3.digitaloceanspaces.com."],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
 def test_an_endpoint_that_holds_the_bucket_is_refused(name, endpoint):
@@ -175,12 +178,26 @@ def test_an_endpoint_that_is_none_is_named_and_not_shown(url):
         assert word not in str(refusal.value).replace("password", "")
 
 
+@pytest.mark.parametrize("host", ["my_minio", "-bad", "bad-", "a..b", "münchen", "x" * 64])
+@pytest.mark.parametrize("name", ["S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL"])
+def test_a_host_that_botocore_refuses_is_a_settings_error(name, host):
+    with pytest.raises(SettingsError, match=f"^{name}: must have a host of letters"):
+        bucket(**{name: f"http://{host}:9000"})
+
+
+@pytest.mark.parametrize("host", ["minio", "MinIO", "s3.example.com.", "127.0.0.1", "[::1]", "1a", "a--b"])
+def test_a_host_that_is_one_is_taken(host):
+    assert bucket(S3_ENDPOINT_URL=f"http://{host}:9000").bucket_url.startswith(f"http://{host}:9000/")
+
+
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
         ({"S3_ADDRESSING_STYLE": "host"}, "S3_ADDRESSING_STYLE"),
         ({"S3_ADDRESSING_STYLE": "path", "S3_ENDPOINT_URL": "https://s3-accelerate.amazonaws.com"},
          "S3_ENDPOINT_URL: is S3 Transfer Acceleration"),
+        ({"MOC_BUCKET": "a.b.c", "S3_PUBLIC_ENDPOINT_URL": "https://s3-accelerate.amazonaws.com"},
+         "S3_PUBLIC_ENDPOINT_URL: is S3 Transfer Acceleration"),
         ({"S3_SSE": "md5"}, "S3_SSE"),
         ({"S3_SSE_KMS_KEY_ID": "alias/uploads"}, "S3_SSE_KMS_KEY_ID: needs S3_SSE"),
         ({"S3_SSE_KMS_KEY_ID": "alias/uploads", "S3_SSE": "AES256"}, "S3_SSE_KMS_KEY_ID: needs S3_SSE"),
