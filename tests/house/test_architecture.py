@@ -153,6 +153,17 @@ def test_nothing_of_ours_deletes_an_object():
         assert not deleting, f"{module_of(path)} has {deleting}"
 
 
+def test_no_two_files_of_tests_that_run_together_share_a_name():
+    """pytest takes them for one module, and stops."""
+    elsewhere = {"browser", "vercel"}  # folders that run alone
+    names = [
+        path.name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if not elsewhere & set(path.relative_to(ROOT).parts)
+    ]
+    assert sorted(names) == sorted(set(names))
+
+
 if __name__ == "__main__":
     before, _, rest = DOCUMENT.read_text().partition(START)
     DOCUMENT.write_text(before + START + package_table() + END + rest.partition(END)[2])

@@ -198,7 +198,7 @@ def test_credentials_that_s3_calls_expired_are_renewed_and_the_call_is_made_agai
 
         def once(method, path):
             found = refusing({operation: refusal})(method, path)
-            if found and not refused:
+            if found and len(exchanges) < 2:  # until the credentials are others
                 refused.append(path)
                 return found
             return None
@@ -207,7 +207,8 @@ def test_credentials_that_s3_calls_expired_are_renewed_and_the_call_is_made_agai
         assert api.parts(session, file["fileId"])["verified"] is True
         assert api.call("GET", "/api/health").json()["bucket"] == "ok"
         api.register(session, pdf("2.pdf"))
-        assert (len(refused), exchanges) == (1, [None, None])
+        assert exchanges == [None, None]
+        assert 1 <= len(refused) <= 2  # an upload is started the short way first, then by botocore
 
 
 def test_one_exchange_for_all_whose_credentials_expired(in_process, env, issuer, exchanges, clock):
