@@ -11,6 +11,6 @@ app = Endpoint(get_application)
 @app.on(routes.GET_OPENAPI)
 def show(api: Application, _: Call[None]) -> Response:
     """200 with the document, what may be uploaded under these settings, and whether a token is asked for."""
-    open_to_all = {"security": []} if api.settings.auth_bypass else {}
+    open_to_all: dict[str, object] = {"security": []} if api.settings.auth_bypass else {}
     mine = open_to_all | {"x-upload-policy": api.policy.as_document()}
     return Response(200, document_at(api.settings.own_url) | mine)
