@@ -58,6 +58,7 @@ def values(full):
         "part_size_bytes": 5 * MIB, "metadata": Jsonb({}), "expires_at": moment, "status": "pending",
         "etag": "e", "numbers": [1], "etags": ["e"], "times": [moment],
         "file_keys": ["k"], "sizes": [1], "names": ["n"], "categories": ["image"], "mime_types": ["a/b"],
+        "asked_at": moment, "asked_before": moment,
         "exts": ["png"], "part_sizes": [5 * MIB], "attempt": new_id(), "attempts": [new_id()],
     }  # fmt: skip
 

@@ -44,11 +44,14 @@ def api(in_process, store):
     return in_process(S3_ENDPOINT_URL=store.url)
 
 
-def abort(api, session, file_id):
+def abort(api, db, session, file_id):
     assert api.call("DELETE", f"/{session}/files/{file_id}").status_code == 204
 
 
-def fail(api, session, file_id):
+def fail(api, db, session, file_id):
+    """S3 has been assembling it for longer than a complete is waited for."""
+    mark = "complete_unanswered_at = NOW() - INTERVAL '16 minutes'"
+    db.execute(f"UPDATE upload_session_files SET {mark} WHERE id = %s", [file_id])
     refusal = api.refused("POST", f"/{session}/files/{file_id}/complete")
     assert refusal[1]["reason"] == "UPLOAD_NOT_FOUND"
 
@@ -70,7 +73,7 @@ def by_key(api, session, file):
     [(abort, alone, OLD), (abort, alone, NEW), (abort, in_a_batch, NEW),
      (fail, alone, OLD), (fail, in_a_batch, OLD), (fail, by_key, OLD)],
 )  # fmt: skip
-def test_its_object_is_another_one(api, store, s3, give_up, register, size):
+def test_its_object_is_another_one(api, store, s3, db, give_up, register, size):
     session, file = api.session(), pdf(size=len(OLD), partCount=1, fileId=new_id())
     old, _ = api.upload(session, file, OLD)
     path = f"/{session}/files/{old['fileId']}/complete"
@@ -79,7 +82,7 @@ def test_its_object_is_another_one(api, store, s3, give_up, register, size):
         try:
             first = executor.submit(api.call, "POST", path)
             assert held.is_held.wait(20)
-            give_up(api, session, old["fileId"])
+            give_up(api, db, session, old["fileId"])
             again = register(api, session, file | {"size": len(size)})
             content = size.replace(b"old", b"new")
             put_part(again["presignedUrls"][0], content)
