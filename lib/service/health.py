@@ -13,7 +13,7 @@ from lib.runtime.parallel import Parallel
 from lib.s3.bucket import Bucket
 
 KEPT_SECONDS = 5.0
-PATIENCE_SECONDS = 5.0  # after which what has not answered is unavailable
+PATIENCE_SECONDS = 6.0  # after which what has not answered is unavailable; a lock is waited for for 5 s
 
 
 class HealthCheck:
