@@ -29,6 +29,18 @@ def test_after_a_reload_only_what_is_missing_is_sent(page, files, store):
     assert sorted(store.stored()) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
+def test_after_a_reload_every_interrupted_upload_is_counted(page, files, store):
+    store.hold()
+    page.upload(files("manual.pdf", 10 * MIB), files("cover.png", 2000))
+    page.wait_for(lambda: store.held, 3)
+    page.reload()
+    page.wait_for(lambda: store.dropped, 3)
+    store.release()
+    expect(page.tab.locator("#interrupted-text")).to_contain_text("2 uploads were interrupted.")
+    page.expect_state("manual.pdf", "interrupted")
+    page.expect_state("cover.png", "interrupted")
+
+
 def test_after_a_crash_another_tab_goes_on(page, context, site, files, store):
     manual = files("manual.pdf", 30 * MIB)
     store.hold(passing=2)
