@@ -36,7 +36,7 @@ class Authenticator:
             secret = self._settings.auth_jwt_secret
             key = VerifyingKey(secret.get_secret_value().encode() if secret else b"", SYMMETRIC)
         else:
-            # Before a key is looked for: whoever has no promising token cannot make us ask the issuer.
+            # Before a key is looked for: a token that cannot be good must not make us ask the issuer.
             self._decoded(token, None)
             key = self._key(self._keys, token)
         return self._decoded(token, key)

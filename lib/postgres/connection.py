@@ -49,7 +49,7 @@ class Connection(psycopg.Connection[DictRow]):
         super().__init__(pgconn, row_factory)
         self.cursor_factory = Cursor
         self.last_used = time.time()  # by the wall clock: a frozen instance's other clocks may stand still
-        self.deadline = 0.0  # by the monotonic clock; whoever uses the connection sets it
+        self.deadline = 0.0  # by the monotonic clock; the connection's user sets it
         self.gave_up = False
         self.limit: int | None = None  # milliseconds of the transaction that is open
         self.limit_ends = 0.0  # by the monotonic clock; PostgreSQL's own began a little later
