@@ -30,7 +30,7 @@ def timed(runs, call):
 def urls(api):
     """Register a file of so many parts, and get a URL for each."""
     results = {}
-    for count in (1, 10, 100, 1000, 10_000):
+    for count in (1, 10, 100, 1000, 5000):  # more do not fit in one answer
         session = api.session()
         results[count] = timed(
             7,
@@ -47,7 +47,11 @@ def tiny_parts(api, database, count):
     file = api.register(session, metadata("tiny.pdf", size=count))["fileId"]
     with psycopg.connect(database, autocommit=True) as db:
         db.execute("UPDATE upload_session_files SET part_size_bytes = 1 WHERE id = %s", [file])
-    put_parts(api.json("GET", f"/{session}/files/{file}/parts?presign=true")["presignedUrls"])
+    start = 1
+    while start:
+        answer = api.json("GET", f"/{session}/files/{file}/parts?presign=true&fromPart={start}")
+        put_parts(answer["presignedUrls"])
+        start = answer.get("nextPartNumber")
     return session, file
 
 
