@@ -1,6 +1,7 @@
 """A client of the API as a test wants it, and one of the store with presigned URLs only."""
 
 import os
+import time
 import uuid
 
 import httpx
@@ -10,6 +11,7 @@ from tests.support.contract import Contract
 MIB = 1024 * 1024
 SESSIONS = "/api/mocs/uploads/sessions"
 CONTRACT = Contract()
+ASKS = 5  # how often a patient client asks
 
 
 def pdf(name="manual.pdf", size=12 * MIB, **more):
@@ -38,6 +40,19 @@ class Client:
         response = self.http.request(method, path, headers=headers, **options)
         self._contract.check(response)
         return response
+
+    def patient_call(self, method, path="", body=None, **options):
+        """The response to a client that heeds the `Retry-After` of a 503, as the contract wants it; the last
+        one, when that was five times in vain.
+
+        For calls that race with a complete: while S3 may be assembling the file, others are told to ask again.
+        """
+        for _ in range(ASKS - 1):
+            response = self.call(method, path, body, **options)
+            if response.status_code != 503 or "Retry-After" not in response.headers:
+                return response
+            time.sleep(int(response.headers["Retry-After"]))
+        return self.call(method, path, body, **options)
 
     def ok(self, method, path="", body=None, **options):
         response = self.call(method, path, body, **options)
