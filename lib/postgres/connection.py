@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg.abc import Params, QueryNoTemplate
+from psycopg.generators import send
 from psycopg.pq.abc import PGconn
 from psycopg.rows import DictRow, Row, RowFactory, tuple_row
 from psycopg.waiting import WAIT_R
@@ -77,7 +78,7 @@ class Connection(psycopg.Connection[DictRow]):
 
     @contextmanager
     def pipeline(self) -> Iterator[psycopg.Pipeline]:
-        """A pipeline that ends with Sync alone: see `_Pipeline`."""
+        """A pipeline that goes out as a whole, and ends with Sync alone: see `_Pipeline`."""
         with super().pipeline() as pipeline:
             pipeline.__class__ = _Pipeline
             yield pipeline
@@ -92,18 +93,30 @@ class Connection(psycopg.Connection[DictRow]):
 
 
 class _Pipeline(psycopg.Pipeline):
-    """psycopg's own sends Flush after the last Sync.
+    """A pipeline that sends nothing before its Sync, and then all at once.
 
-    If PgBouncer has the answer by then, and has taken the server connection back, it links the client to one
-    for the Flush, which has no answer: nobody else gets that one until this client speaks again.
+    psycopg's own sends each statement as it comes. Between two of them PostgreSQL's clocks stand still: it
+    counts a statement that runs, and a transaction that is idle after a Sync. An instance that froze there
+    would keep its locks for as long as its connection lived (before version 17, which limits transactions).
+
+    Nor does it send Flush after the last Sync. If PgBouncer has the answer by then, and has taken the server
+    connection back, it links the client to one for the Flush, which has no answer: nobody else gets that one
+    until this client speaks again.
     """
 
+    def _communicate_gen(self) -> Generator[Any, Any, None]:
+        """What psycopg calls after each statement: see `_sync_gen`."""
+        yield from ()
+
+    def _sync_gen(self) -> Generator[Any, Any, None]:
+        self._enqueue_sync()
+        while self.command_queue:
+            self.command_queue.popleft()()  # into libpq's buffer, which sends by itself from 8 KiB on
+        yield from send(self.pgconn)
+        yield from self._fetch_gen(flush=False)
+
     def _exit_gen(self) -> Generator[Any, Any, None]:
-        try:
-            self._enqueue_sync()
-            yield from self._communicate_gen()
-        finally:
-            yield from self._fetch_gen(flush=False)
+        yield from self._sync_gen()
 
 
 class Cursor(psycopg.Cursor[Row]):

@@ -246,6 +246,26 @@ def test_the_statements_of_a_transaction_share_one_limit(env, direct_url, monkey
         one.close()
 
 
+def test_an_instance_that_freezes_between_two_statements_holds_no_lock(env, direct_url):
+    """PostgreSQL would not count that time: nothing runs, and a transaction is idle only after a Sync."""
+    one, seen = Database(env["DATABASE_URL"], max_size=1), []
+
+    def work(used):
+        with transaction(used) as pipeline:
+            for synced in (False, True):
+                for key in (1, 2):
+                    used.execute("SELECT pg_advisory_xact_lock(%s)", [8 * synced + key])
+                    time.sleep(0.1)  # frozen; what was sent has arrived
+                    seen.append(holder.advisory_locks())
+                pipeline.sync()
+
+    with Holder(direct_url) as holder:
+        one.run(work)
+        assert seen == [0, 0, 2, 2]  # those of the first half, in which being idle has its limit
+        assert holder.advisory_locks() == 0
+    one.close()
+
+
 def test_a_connection_that_was_never_used_is_asked_as_any_other_after_a_freeze(env, monkeypatch):
     url = urlsplit(env["DATABASE_URL"])
     with Proxy(url.hostname, url.port) as proxy:

@@ -34,6 +34,10 @@ class Holder:
         return self._one("SELECT count(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))",
                          self._holding.info.backend_pid)  # fmt: skip
 
+    def advisory_locks(self):
+        """How many there are in the database, whose ever they are."""
+        return self._one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+
     def busy(self):
         """What other sessions run or have open."""
         mine = [self._holding.info.backend_pid, self._looking.info.backend_pid]
