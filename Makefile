@@ -10,7 +10,7 @@ CHROMIUM_FOUND = $${CHROMIUM:-$$(command -v chromium || command -v chromium-brow
 
 .DEFAULT_GOAL := help
 .PHONY: help run upload example-uppy seed migrate doctor test lint types types-page check size test-reliability torture soak \
-  test-localstack test-oidc test-pgbouncer test-browser build test-vercel vercel-dev test-vercel-dev \
+  test-localstack test-oidc test-pgbouncer test-browser test-browsers build test-vercel vercel-dev test-vercel-dev \
   api-changes http proof bench requirements audit clean
 
 help: ## This list
@@ -88,6 +88,9 @@ test-browser: .venv/.browser ## The upload page in Chromium (CHROMIUM=…), with
 	@test -n "$(CHROMIUM_FOUND)" || { \
 	  echo "There is no Chromium: apt install chromium, or say where one is: CHROMIUM=/path/to/it make test-browser"; exit 1; }
 	$(PY) -m pytest tests/browser
+
+test-browsers: .venv/.browser ## The page in Firefox and WebKit (apt-get install firefox-esr webkit2gtk-driver xvfb)
+	$(PY) -m pytest tests/browsers
 
 .venv/.browser: requirements/browser.txt $(TESTS)
 	@$(PIP) -r $<

@@ -2,14 +2,12 @@
 
 import json
 import os
-from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from playwright.sync_api import expect
 
-from lib.s3.presign import Credentials, presign_upload_parts
 from tests.browser.page import Page
 from tests.browser.test_upload import MIB
+from tests.support.short_urls import shorten
 
 
 def test_after_a_reload_only_what_is_missing_is_sent(page, files, store):
@@ -300,25 +298,12 @@ def presign_questions(page):
 
 def resign(page, env, seconds):
     """Have the registration's URLs replaced by ones that the same credentials sign for some seconds only."""
-    credentials = Credentials(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"])
     signed = []
 
-    def shorten(route):
-        answer = route.fetch()
-        body = answer.json()
-        now = datetime.now(UTC)
-        for entry in (entry for result in body["results"] for entry in result["presignedUrls"]):
-            url = urlsplit(entry["url"])
-            bucket, _, key = url.path.lstrip("/").partition("/")
-            [entry["url"]] = presign_upload_parts(
-                credentials=credentials, region=env["S3_REGION"], signed_at=now, expires_in=seconds,
-                bucket_url=f"{url.scheme}://{url.netloc}/{bucket}", key=unquote(key),
-                upload_id=parse_qs(url.query)["uploadId"][0],
-                parts=[(entry["partNumber"], entry["sizeBytes"])],
-            )  # fmt: skip
-            entry["expiresAt"] = (now + timedelta(seconds=seconds)).isoformat()
-            signed.append(entry["url"])
+    def shortened(route):
+        body = (answer := route.fetch()).json()
+        signed.extend(shorten(body, env, seconds))
         route.fulfill(response=answer, body=json.dumps(body))
 
-    page.tab.route("**/files/batch", shorten)
+    page.tab.route("**/files/batch", shortened)
     return signed
