@@ -4,20 +4,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from lib.domain.media_type import stored_as
 from lib.domain.part_layout import StoredPart
 from lib.runtime.config import Settings
+from lib.s3 import answers, short_way
 from lib.s3.client import Client
 from lib.s3.presign import Credentials
 from lib.s3.refusals import NonsenseError, NotFoundError, UploadGoneError, elsewhere, refused
-from lib.s3.upload_start import headers_of, signed_request, start_upload
+from lib.s3.short_way import Request
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import HeadObjectOutputTypeDef, ListPartsOutputTypeDef, PartTypeDef
+    from types_boto3_s3.type_defs import ListPartsOutputTypeDef, PartTypeDef
+
+Result = TypeVar("Result")
 
 ATTEMPT = "attempt"  # the name of the object's user metadata (x-amz-meta-…), which stores keep in lower case
 
@@ -62,23 +67,14 @@ class Bucket:
         }
         given = {name: value for name, value in wanted.items() if value}
         metadata = {ATTEMPT: attempt} if attempt else {}
-        return str(self._client.ask(lambda s3: self._started(s3, key, metadata, given)))
+        headers = short_way.headers_of(metadata, given)
+        request = Request("CreateMultipartUpload", "POST", key, {"uploads": ""}, headers)
 
-    def _started(self, s3: "S3Client", key: str, metadata: dict[str, str], given: dict[str, str]) -> str:
-        """The id of a new upload; botocore asks where the short way does not get one."""
-        url, headers = signed_request(
-            credentials=self.credentials(),
-            region=self.region,
-            bucket_url=self._client.own_bucket_url(),
-            key=key,
-            headers=headers_of(metadata, given),
-            signed_at=datetime.now(UTC),
-        )
-        upload_id = start_upload(s3, url, headers)
-        if upload_id is None:
-            answer = s3.create_multipart_upload(Bucket=self._bucket, Key=key, Metadata=metadata, **given)  # type: ignore[arg-type]
-            upload_id = _field(answer, "UploadId")
-        return upload_id
+        def by_botocore(s3: "S3Client") -> str:
+            names = {"Bucket": self._bucket, "Key": key}
+            return str(_field(s3.create_multipart_upload(**names, Metadata=metadata, **given), "UploadId"))  # type: ignore[arg-type]
+
+        return self._ask(lambda s3: self._answer(s3, request, answers.upload_id_of), by_botocore)
 
     def list_parts(self, key: str, upload_id: str) -> list[StoredPart]:
         """List all parts of an upload, page after page; some stores list every upload of one part number.
@@ -86,7 +82,11 @@ class Bucket:
         Raises `UploadGoneError`.
         """
 
-        def read(s3: "S3Client") -> list[StoredPart]:
+        def page(s3: "S3Client", marker: str | None) -> answers.Page | None:
+            query = {"uploadId": upload_id} | ({"part-number-marker": marker} if marker else {})
+            return self._answer(s3, Request("ListParts", "GET", key, query), answers.page_of)
+
+        def by_botocore(s3: "S3Client") -> list[StoredPart]:
             pages = s3.get_paginator("list_parts")
             return [
                 _listed(part)
@@ -94,7 +94,7 @@ class Bucket:
                 for part in _parts_of(page)
             ]
 
-        return self._client.ask(read)
+        return self._ask(lambda s3: answers.all_parts(partial(page, s3)), by_botocore)
 
     def complete_upload(self, key: str, upload_id: str, parts: Iterable[StoredPart]) -> str:
         """Assemble the object from these parts, given in the order of their numbers, and return its ETag.
@@ -102,29 +102,45 @@ class Bucket:
         An error that S3 sends inside of a 200 is an error (botocore looks for it).
         Raises `UploadGoneError` and `PartsChangedError`.
         """
-        listed = [{"PartNumber": part.part_number, "ETag": f'"{part.etag}"'} for part in parts]
-        return self._client.ask(
-            lambda s3: _etag(
+        listed = list(parts)
+        body = answers.assembly_of(listed)
+        request = Request("CompleteMultipartUpload", "POST", key, {"uploadId": upload_id}, body=body)
+
+        def by_botocore(s3: "S3Client") -> str:
+            named: Any = [{"PartNumber": part.part_number, "ETag": f'"{part.etag}"'} for part in listed]
+            return _etag(
                 s3.complete_multipart_upload(
-                    Bucket=self._bucket,
-                    Key=key,
-                    UploadId=upload_id,
-                    MultipartUpload={"Parts": listed},  # type: ignore[typeddict-item]
+                    Bucket=self._bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": named}
                 )
             )
-        )
+
+        return self._ask(lambda s3: self._answer(s3, request, answers.assembled_etag_of), by_botocore)
 
     def abort_upload(self, key: str, upload_id: str) -> None:
         """Abort an upload and free its parts; one that is gone already is as good as aborted."""
+        request = Request("AbortMultipartUpload", "DELETE", key, {"uploadId": upload_id})
+
+        def by_botocore(s3: "S3Client") -> bool:
+            s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
+            return True
+
         with suppress(UploadGoneError):
-            self._client.ask(
-                lambda s3: s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
-            )
+            self._ask(lambda s3: self._answer(s3, request, lambda _: True), by_botocore)
 
     def head_object(self, key: str) -> StoredObject | None:
         """The object, or None where there is none (needs `s3:ListBucket`: else S3 answers 403, not 404)."""
+        request = Request("HeadObject", "HEAD", key)
+
+        def shortly(s3: "S3Client") -> StoredObject | None:
+            answer = self._send(s3, request)
+            found = None if answer is None else short_way.parsed(s3, request, answer)
+            return None if found is None else _stored(found)
+
+        def by_botocore(s3: "S3Client") -> StoredObject:
+            return _stored(s3.head_object(Bucket=self._bucket, Key=key))
+
         try:
-            return self._client.ask(lambda s3: _stored(s3.head_object(Bucket=self._bucket, Key=key)))
+            return self._ask(shortly, by_botocore)
         except NotFoundError:
             return None
 
@@ -156,12 +172,39 @@ class Bucket:
         base = self._settings.public_base_url or self.bucket_url
         return f"{base.rstrip('/')}/{quote(key, safe='/-_.~')}"
 
+    def _ask(
+        self, shortly: Callable[["S3Client"], Result | None], by_botocore: Callable[["S3Client"], Result]
+    ) -> Result:
+        """What S3 answers, the short way; and by botocore, where that does not get a plain answer."""
+
+        def call(s3: "S3Client") -> Result:
+            found = shortly(s3)
+            return short_way.once_more(lambda: by_botocore(s3)) if found is None else found
+
+        return self._client.ask(call)
+
+    def _answer(
+        self, s3: "S3Client", request: Request, read: Callable[[bytes], Result | None]
+    ) -> Result | None:
+        answer = self._send(s3, request)
+        return None if answer is None else read(answer.content)
+
+    def _send(self, s3: "S3Client", request: Request) -> "AWSResponse | None":
+        url, headers = short_way.signed(
+            request,
+            credentials=self.credentials(),
+            region=self.region,
+            bucket_url=self._client.own_bucket_url(),
+            signed_at=datetime.now(UTC),
+        )
+        return short_way.send(s3, request, url, headers)
+
     @property
     def _bucket(self) -> str:
         return self._settings.moc_bucket
 
 
-def _stored(answer: "HeadObjectOutputTypeDef") -> StoredObject:
+def _stored(answer: Mapping[str, Any]) -> StoredObject:
     metadata = {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
     return StoredObject(_etag(answer), _field(answer, "ContentLength"), metadata.get(ATTEMPT))
 

@@ -1,0 +1,112 @@
+"""What goes to and comes from S3 in the calls that are made the short way.
+
+Reading answers None wherever one is not plainly a success: botocore asks once more then, and says what is
+wrong. Its own reading goes through the model of each answer with all that it may hold.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape, unescape
+
+from lib.domain.part_layout import StoredPart
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+Page = tuple[list[StoredPart], str | None]  # parts, and the marker that the next page begins after, if any
+
+NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>\s*</InitiateMultipartUploadResult>\s*$")
+_CODE = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<Error[\s>].*?<Code>([A-Za-z.]+)</Code>", re.DOTALL)
+
+
+def code_of(content: bytes) -> str | None:
+    """The code of an error."""
+    found = _CODE.match(content)
+    return found[1].decode() if found else None
+
+
+def upload_id_of(content: bytes) -> str | None:
+    """What CreateMultipartUpload answers."""
+    found = _UPLOAD_ID.search(content)
+    return unescape(found[1].decode()) if found else None
+
+
+def assembly_of(parts: Iterable[StoredPart]) -> bytes:
+    """What CompleteMultipartUpload is sent, as by botocore; the parts in the order of their numbers."""
+    listed = "".join(
+        f'<Part><PartNumber>{part.part_number}</PartNumber><ETag>"{escape(part.etag)}"</ETag></Part>'
+        for part in parts
+    )
+    return f'<CompleteMultipartUpload xmlns="{NAMESPACE}">{listed}</CompleteMultipartUpload>'.encode()
+
+
+def assembled_etag_of(content: bytes) -> str | None:
+    """What CompleteMultipartUpload answers; an error inside of a 200 has another root."""
+    root = _root(content, "CompleteMultipartUploadResult")
+    etag = "" if root is None else _texts(root).get("ETag", "")
+    return etag.strip('"') or None
+
+
+def page_of(content: bytes) -> Page | None:
+    """A page of ListParts."""
+    root = _root(content, "ListPartsResult")
+    if root is None:
+        return None
+    try:
+        page = _texts(root)
+        parts = [_part(_texts(child)) for child in root if _name(child) == "Part"]
+        more = {"true": True, "false": False}[page["IsTruncated"]]
+        return parts, str(int(page["NextPartNumberMarker"])) if more else None
+    except (LookupError, ValueError):
+        return None
+
+
+def all_parts(ask: Callable[[str | None], Page | None]) -> list[StoredPart] | None:
+    """The parts of all pages; `ask` is given the marker that each begins after. None where one is missing."""
+    found: list[StoredPart] = []
+    marker = None
+    while (page := ask(marker)) is not None:
+        parts, following = page
+        found += parts
+        if following is None:
+            return found
+        if int(following) <= int(marker or 0):  # such a list would have no end
+            return None
+        marker = following
+    return None
+
+
+def _part(texts: dict[str, str]) -> StoredPart:
+    """Raises `LookupError` and `ValueError`."""
+    at = datetime.fromisoformat(texts["LastModified"])
+    etag = texts["ETag"].strip('"')
+    if not etag:
+        raise ValueError("a part without an ETag")
+    return StoredPart(
+        int(texts["PartNumber"]), etag, int(texts["Size"]), at if at.tzinfo else at.replace(tzinfo=UTC)
+    )
+
+
+def _root(content: bytes, name: str) -> "Element | None":
+    """The document's root, if it has this name; the parser is the one that botocore reads answers with."""
+    from xml.etree.ElementTree import ParseError, fromstring
+
+    if b"<!" in content:  # no answer of S3's declares types or entities, which can be bombs
+        return None
+    try:
+        root = fromstring(content)  # noqa: S314 - of the store that we sign for, and without entities
+    except ParseError:
+        return None
+    return root if _name(root) == name else None
+
+
+def _name(element: "Element") -> str:
+    """Its name without the namespace, which some stores leave out."""
+    return element.tag.rpartition("}")[2]
+
+
+def _texts(element: "Element") -> dict[str, str]:
+    return {_name(child): child.text or "" for child in element}

@@ -1,0 +1,143 @@
+"""The calls of the hot paths for half or less of what they cost by botocore, where they succeed, as they
+nearly always do.
+
+Botocore resolves the endpoint, emits a dozen events and fills the answer's model, each time anew: it was most
+of what a call of this API cost. Here the request is the one that it would send, over its own connections.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+from lib.s3 import answers
+from lib.s3.presign import ALGORITHM, Credentials, host_and_path, signing_key
+from lib.s3.refusals import NotFoundError, UploadGoneError
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
+    from types_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+# The headers of the parameters, and of user metadata, by their names in botocore.
+HEADERS = {
+    "ContentType": "content-type",
+    "ContentDisposition": "content-disposition",
+    "ServerSideEncryption": "x-amz-server-side-encryption",
+    "SSEKMSKeyId": "x-amz-server-side-encryption-aws-kms-key-id",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call to S3; `headers` are its own, their names in lower case."""
+
+    operation: str  # by its name in S3's documentation, and so in botocore's events
+    method: str
+    key: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+def headers_of(metadata: Mapping[str, str], parameters: Mapping[str, str]) -> dict[str, str]:
+    """The headers that botocore would make of these parameters of CreateMultipartUpload."""
+    named = {HEADERS[name]: value for name, value in parameters.items()}
+    return named | {f"x-amz-meta-{name}": value for name, value in metadata.items()}
+
+
+def signed(
+    request: Request, *, credentials: Credentials, region: str, bucket_url: str, signed_at: datetime
+) -> tuple[str, dict[str, str]]:
+    """The URL of a request, and all headers that are signed.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+    """
+    timestamp = signed_at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{timestamp[:8]}/{region}/s3/aws4_request"
+    host, bucket_path = host_and_path(bucket_url)
+    path = quote(f"/{request.key}", safe="/~")
+    query = {name: quote(value, safe="-_.~") for name, value in request.query.items()}
+    digest = hashlib.sha256(request.body).hexdigest()
+    headers = {**request.headers, "x-amz-content-sha256": digest, "x-amz-date": timestamp}
+    if credentials.session_token is not None:
+        headers["x-amz-security-token"] = credentials.session_token
+    canonical = headers | {"host": host}
+    names = sorted(canonical)
+    lines = "".join(f"{name}:{' '.join(canonical[name].split())}\n" for name in names)
+    parameters = "&".join(f"{name}={query[name]}" for name in sorted(query))
+    text = f"{request.method}\n{bucket_path}{path}\n{parameters}\n{lines}\n{';'.join(names)}\n{digest}"
+    text = f"{ALGORITHM}\n{timestamp}\n{scope}\n{hashlib.sha256(text.encode()).hexdigest()}"
+    sign_with = signing_key(credentials.secret_access_key, timestamp[:8], region)
+    signature = hmac.digest(sign_with, text.encode(), "sha256").hex()
+    headers["authorization"] = (
+        f"{ALGORITHM} Credential={credentials.access_key_id}/{scope}, "
+        f"SignedHeaders={';'.join(names)}, Signature={signature}"
+    )
+    shown = "&".join(f"{name}={value}" if value else name for name, value in query.items())
+    return f"{bucket_url}{path}{'?' if shown else ''}{shown}", headers
+
+
+def send(s3: "S3Client", request: Request, url: str, headers: Mapping[str, str]) -> "AWSResponse | None":
+    """Send the request once; the answer where its status is a success, else None.
+
+    Botocore is then to ask in its own way, which knows errors, redirects and when to ask again: whatever was
+    wrong, it meets it too. Raises what those raise who listen for `before-send`, and, because they are not
+    unusual, `UploadGoneError` and `NotFoundError`.
+    """
+    from botocore.awsrequest import AWSPreparedRequest
+    from botocore.exceptions import HTTPClientError
+
+    client: Any = s3  # whose types leave out what is not for everybody
+    sent: Any = {**headers, "User-Agent": client.meta.config.user_agent}
+    if request.method in ("POST", "DELETE"):
+        sent["Content-Length"] = str(len(request.body))
+    prepared = AWSPreparedRequest(request.method, url, sent, request.body, stream_output=False)
+    replies = client.meta.events.emit(f"before-send.s3.{request.operation}", request=prepared)
+    answer = next((reply for _, reply in replies if reply is not None), None)
+    try:
+        answer = answer or client._endpoint.http_session.send(prepared)
+    except HTTPClientError:
+        return None
+    if answer.status_code == 404 and request.operation != "CreateMultipartUpload":
+        if request.method == "HEAD":
+            raise NotFoundError
+        if answers.code_of(answer.content) == "NoSuchUpload":
+            raise UploadGoneError
+    return answer if answer.status_code in (200, 204) else None
+
+
+def parsed(s3: "S3Client", request: Request, answer: "AWSResponse") -> Mapping[str, Any] | None:
+    """A success as botocore reads it, where that is worth what it costs; None where it cannot be read."""
+    from botocore.endpoint import convert_to_response_dict
+    from botocore.parsers import ResponseParserError
+
+    client: Any = s3
+    operation = client.meta.service_model.operation_model(request.operation)
+    parser = client._endpoint._response_parser_factory.create_parser("rest-xml")
+    try:
+        found: Mapping[str, Any] = parser.parse(
+            convert_to_response_dict(answer, operation), operation.output_shape
+        )
+    except ResponseParserError:
+        return None
+    return found
+
+
+def once_more(call: Callable[[], T]) -> T:
+    """Let botocore make a call that was made the short way before: it was asked for once more than it knows.
+
+    So what becomes `UploadGoneError` says that S3 may have done it at the first time.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        return call()
+    except ClientError as error:
+        metadata: Any = error.response.setdefault("ResponseMetadata", {})  # type: ignore[typeddict-item]
+        metadata["RetryAttempts"] = metadata.get("RetryAttempts", 0) + 1
+        raise
