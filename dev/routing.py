@@ -5,6 +5,7 @@ tests/support/urls.py is a table that both have to agree on.
 """
 
 import json
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -88,12 +89,12 @@ class Router:
         for candidate in (name, f"{name}/index".removeprefix("/")):
             if candidate in self._functions:
                 return Target(self._functions[candidate], query, is_function=True)
-        public = self._root / "public"
         for candidate in (name, f"{name}/index.html".removeprefix("/")):
+            wanted = f"{self._root}/public/{candidate}"
             with suppress(ValueError, OSError):  # what no file can be called
-                file = (public / candidate).resolve()
-                if file.is_file() and str(file) == f"{public}/{candidate}":
-                    return Target(file, query, is_function=False)
+                # Looked for before it is resolved: to find nothing is what calls of the API wait for.
+                if os.path.isfile(wanted) and str(Path(wanted).resolve()) == wanted:
+                    return Target(Path(wanted), query, is_function=False)
         return None
 
     def _function(self, path: str, query: str) -> Target | None:

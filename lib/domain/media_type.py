@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 # https://www.rfc-editor.org/rfc/rfc9110#section-5.6 and #section-8.3.1
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -100,6 +101,7 @@ def essence(text: str) -> str:
     return stored_as(text).content_type.partition(";")[0]
 
 
+@lru_cache(maxsize=256)  # asked a dozen times for a file, and most files are of a few types
 def stored_as(text: str) -> StoredAs:
     """How an object of this type is stored, so that no browser executes it from its own address."""
     try:

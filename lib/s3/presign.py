@@ -95,6 +95,7 @@ def _encoded(text: str) -> str:
     return quote(text, safe="-_.~")
 
 
+@lru_cache(maxsize=8)
 def host_and_path(url: str) -> tuple[str, str]:
     """The Host header, without the scheme's own port as clients send it, and the path."""
     parts = urlsplit(url)
