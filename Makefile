@@ -9,7 +9,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
 CHROMIUM_FOUND = $${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}
 
 .DEFAULT_GOAL := help
-.PHONY: help run upload example-uppy seed migrate doctor test lint types types-page check size test-reliability torture soak \
+.PHONY: help run upload example-uppy seed migrate doctor redoc test lint types types-page check size test-reliability torture soak \
   test-localstack test-oidc test-pgbouncer test-browser test-browsers build test-vercel vercel-dev test-vercel-dev \
   api-changes http proof bench requirements audit clean
 
@@ -39,6 +39,9 @@ migrate: $(STAMP) ## Migrate the database of DATABASE_URL_DIRECT, or of DATABASE
 doctor: $(STAMP) ## Check a deployment: the environment's, ENV=.env.production, or the running stack
 	@$(PY) -m deploy.doctor "$(call given,ENV)"
 
+redoc: $(STAMP) ## Write public/redoc/, which shows the API at /api.html, from the pinned package (needs npm)
+	$(PY) -m dev.redoc
+
 # --- Tests
 
 test: $(TESTS) ## All tests that need nothing but Python, on databases and stores of their own, two files at once
@@ -53,7 +56,7 @@ types: $(TESTS) ## mypy, strict; the handlers one by one, because Vercel's names
 
 types-page: $(STAMP) ## The page's JavaScript, by its JSDoc types (needs npm)
 	$(PY) -m dev.npm typescript tsc --checkJs --noEmit --strict --target es2022 --module es2022 \
-	  --lib es2023,dom,dom.iterable public/*.js public/*/*.js
+	  --lib es2023,dom,dom.iterable public/*.js public/upload-client/*.js
 
 check: lint types test ## All three
 

@@ -75,7 +75,7 @@ CANCEL_SESSION: Route[None] = Route(
 )  # fmt: skip
 REGISTER_FILE = Route(
     method="POST", path=FILES, name="registerFile",
-    summary="Register one file; with `partCount`, sign its parts' URLs",
+    summary="Register one file; with its part count, sign the URLs of its parts",
     body=models.FileMetadata, answers={201: models.RegisteredFile, 200: models.RegisteredFile},
     refusals=(*WRITING, *REGISTERING),
 )  # fmt: skip

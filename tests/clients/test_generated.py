@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from dev import redoc
 from tests.conftest import token_for
 from tests.support.generators import npm, pypi, run
 from tests.support.servers import LocalServer
@@ -71,3 +72,7 @@ def test_redocly_and_spectral_find_nothing(served):
         "hint",
         cwd=folder,
     )
+
+
+def test_the_reader_of_the_document_is_made_of_the_pinned_package():
+    assert {path.name: path.read_text() for path in redoc.FOLDER.iterdir()} == redoc.files()

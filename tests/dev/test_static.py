@@ -1,5 +1,6 @@
 """The files of `public/`, as the local server serves them."""
 
+import hashlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,6 +20,8 @@ MODULES = sorted((ROOT / "public").rglob("*.js"))
         ("/", "text/html; charset=utf-8"),
         ("/upload-client.js", "text/javascript; charset=utf-8"),
         ("/page.css", "text/css; charset=utf-8"),
+        ("/api.html", "text/html; charset=utf-8"),
+        ("/redoc/redoc.standalone.js", "text/javascript; charset=utf-8"),
         ("/icon.svg", "image/svg+xml"),
     ],
 )
@@ -43,3 +46,13 @@ def test_a_module_is_valid_javascript(module):
     command = ["node", "--input-type=module", "--check", "-"]
     done = subprocess.run(command, input=module.read_text(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+# Of the file that `make redoc` writes; tests/clients compares it with npm's package.
+REDOC = "7dabcbcc4e639eb9cca463213c31551594d885d3eb9d3cae2bd5cb2f8fc990f9"
+
+
+def test_the_reader_of_the_document_is_the_pinned_one_and_smaller_than_a_megabyte():
+    script = (ROOT / "public" / "redoc" / "redoc.standalone.js").read_bytes()
+    assert hashlib.sha256(script).hexdigest() == REDOC
+    assert len(script) + (ROOT / "public" / "api.html").stat().st_size < 1_000_000

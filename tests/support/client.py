@@ -45,7 +45,8 @@ class Client:
         """The response to a client that heeds the `Retry-After` of a 503, as the contract wants it; the last
         one, when that was five times in vain.
 
-        For calls that race with a complete: while S3 may be assembling the file, others are told to ask again.
+        For calls that race with a complete: while S3 may be assembling the file, others are told to ask
+        again.
         """
         for _ in range(ASKS - 1):
             response = self.call(method, path, body, **options)

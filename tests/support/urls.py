@@ -102,6 +102,8 @@ TABLE = [
     ("/", "index.html", {}),
     ("/index.html", "index.html", {}),
     ("/index", NOTHING, {}),
+    ("/api.html", "api.html", {}),
+    ("/redoc/redoc.standalone.js", "redoc/redoc.standalone.js", {}),
     ("/lib/runtime/config.py", NOTHING, {}),
     ("/vercel.json", NOTHING, {}),
     ("/requirements.txt", NOTHING, {}),
