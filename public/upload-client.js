@@ -26,8 +26,8 @@ import { Line } from "./upload-client/line.js";
 import { Transfer } from "./upload-client/transfer.js";
 import { backoffMs, pause as wait, unlessAborted } from "./upload-client/waiting.js";
 
-export { registerAcrossSessions } from "./upload-client/across-sessions.js";
-export { SESSION_OVER, UPLOAD_GONE, UploadError } from "./upload-client/errors.js";
+export { oneSession, registerAcrossSessions } from "./upload-client/across-sessions.js";
+export { SESSION_OVER, UploadError } from "./upload-client/errors.js";
 export { fingerprintOf, uuid } from "./upload-client/files.js";
 
 const BATCH_SIZE = 10; // the API's default MAX_BATCH_SIZE; a smaller one is learnt from its refusal

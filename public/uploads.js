@@ -1,7 +1,7 @@
 // @ts-check
 /** What happens to files after they were chosen: registered, sent, paused, tried again, cancelled. */
 
-import { SESSION_OVER, UPLOAD_GONE, UploadClient, UploadError, fingerprintOf, registerAcrossSessions, uuid } from "./upload-client.js";
+import { SESSION_OVER, UploadClient, UploadError, fingerprintOf, registerAcrossSessions, uuid } from "./upload-client.js";
 import { change, items, removeRow, say } from "./list.js";
 import { forget, isKept, remember, store, stored } from "./memory.js";
 import { notify } from "./notice.js";
@@ -166,9 +166,8 @@ function stopped(item, error) {
     if (item.goesOn) return run(item);
     return say([`${item.name} is paused.`]);
   }
-  const reason = error instanceof UploadError ? error.reason : "";
-  const isOver = SESSION_OVER.has(reason);
-  if ((isOver || UPLOAD_GONE.has(reason)) && (item.renewals ?? 0) < MAX_RENEWALS) return renew(item, isOver);
+  const canRenew = error instanceof UploadError && error.isOver && (item.renewals ?? 0) < MAX_RENEWALS;
+  if (canRenew) return renew(item, SESSION_OVER.has(error.reason));
   fail(item, error);
 }
 

@@ -20,6 +20,25 @@ import { uuid } from "./files.js";
  */
 
 /**
+ * An `open` for those who keep no session across reloads: one session for all who ask, at once or later, until it takes no more.
+ * @param {() => Promise<Session>} create @returns {Options["open"]}
+ */
+export function oneSession(create) {
+  /** @type {Promise<Session | null>} */ let current = Promise.resolve(null);
+  return async (spent) => {
+    let isNew = false;
+    const opening = current.then((known) => {
+      if (known && known.sessionId !== spent?.sessionId) return known;
+      isNew = true;
+      return create();
+    });
+    current = opening.catch(() => null);
+    const session = await opening;
+    return { session, isNew };
+  };
+}
+
+/**
  * Register files, in as many sessions as they need: one that is full, expired or cancelled is followed by another, as
  * long as each new one takes a file. Raises what no other session changes (the network, the token, a rate limit).
  * @param {import("../upload-client.js").UploadClient} client @param {Choice[]} choices @param {Options} options

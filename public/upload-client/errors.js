@@ -41,6 +41,11 @@ export class UploadError extends Error {
     return this.status >= 500 || this.status === 408;
   }
 
+  /** Whether the upload or its session is gone: register the file again. */
+  get isOver() {
+    return SESSION_OVER.has(this.reason) || UPLOAD_GONE.has(this.reason);
+  }
+
   /** Whether the store may take the same part under another URL. */
   get isStale() {
     if (this.reason !== "STORE_REFUSED") return false;

@@ -1,7 +1,7 @@
 // @ts-check
 /** One file on its way: which parts are missing, under which URLs, sent, reported, assembled. */
 
-import { SESSION_OVER, UPLOAD_GONE, UploadError } from "./errors.js";
+import { UploadError } from "./errors.js";
 import { checkReadable, put } from "./put.js";
 import { isOffline, linked } from "./waiting.js";
 
@@ -283,8 +283,7 @@ export class Transfer {
 
 /** Whether nothing that is under way can be of use any more. @param {unknown} error */
 function isOver(error) {
-  if (!(error instanceof UploadError)) return false;
-  return SESSION_OVER.has(error.reason) || UPLOAD_GONE.has(error.reason) || error.reason === "FILE_UNREADABLE";
+  return error instanceof UploadError && (error.isOver || error.reason === "FILE_UNREADABLE");
 }
 
 /** @param {unknown} error */

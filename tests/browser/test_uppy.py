@@ -1,72 +1,13 @@
 """The uploader for Uppy, with both majors from npm, Dashboard and Golden Retriever."""
 
-import hashlib
-import os
-import subprocess
-from pathlib import Path
-
 import pytest
 
-from dev.npm import tool
-from tests.browser.page import Page
 from tests.browser.test_resume import resign
 from tests.browser.test_sessions import count_sessions
 from tests.browser.test_upload import MIB, open_uploads
+from tests.browser.uppy_page import bundle, expect_bytes, page
 
-APP = Path(__file__).parent / "uppy_app.js"
-
-
-@pytest.fixture(scope="module", params=["uppy-5", "uppy-6"])
-def bundle(request, tmp_path_factory):
-    """The test's app with one major of Uppy, in one script."""
-    esbuild = tool(request.param, "esbuild")
-    script = tmp_path_factory.mktemp("uppy") / "app.js"
-    env = os.environ | {"NODE_PATH": str(esbuild.parent.parent)}
-    command = [esbuild, APP, "--bundle", f"--outfile={script}", "--log-level=error"]
-    subprocess.run(command, check=True, env=env)
-    return script.read_text()
-
-
-class UppyPage(Page):
-    """A tab with the app."""
-
-    def open(self):
-        self.tab.goto(self.site + "/robots.txt")  # a page of the site, without a policy of its own
-        self.tab.evaluate("document.body.innerHTML = '<div id=app></div>'")
-        self.tab.add_script_tag(content=self.script)
-        return self
-
-    def add(self, name, size, kind="application/pdf"):
-        return self.tab.evaluate("(file) => add(...file)", [name, size, kind])
-
-    def go(self):
-        self.tab.evaluate("void uppy.upload()")
-
-    def expect(self, name, state, seconds=30):
-        self.wait_for(lambda: self.tab.evaluate("(name) => stateOf(name)", name), state, seconds)
-
-    def ask(self, script):
-        return self.tab.evaluate(script)
-
-
-@pytest.fixture
-def page(context, site, bundle):
-    page = UppyPage(context.new_page(), site)
-    page.script = bundle
-    return page.open()
-
-
-def content(name, size):
-    return bytes(((i * 4096) >> 12) & 0xFF ^ ord(name[0]) for i in range(-(-size // 4096)))
-
-
-def expect_bytes(page, s3, env, name, size):
-    """The object at the store is the file, byte by byte."""
-    url = page.tab.evaluate("(name) => uppy.getFiles().find((one) => one.name === name).uploadURL", name)
-    key = url.partition(f"/{env['MOC_BUCKET']}/")[2]
-    body = s3.get_object(Bucket=env["MOC_BUCKET"], Key=key)["Body"].read()
-    whole = b"".join(bytes([byte]) * 4096 for byte in content(name, size))[:size]
-    assert hashlib.sha256(body).digest() == hashlib.sha256(whole).digest()
+__all__ = ["bundle", "page"]  # fixtures
 
 
 def test_a_batch_with_a_refused_file(page, s3, env):
