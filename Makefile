@@ -26,7 +26,7 @@ upload: $(STAMP) ## Upload FILE=… (else a sample of 32 MB) to the running API;
 	  head -c 32000000 /dev/urandom > .dev/sample.pdf; }
 	@$(PY) examples/upload.py "$(or $(call given,FILE),.dev/sample.pdf)"
 
-example-uppy: $(STAMP) ## An Uppy app on http://localhost:5173 (needs npm), beside ALLOWED_ORIGINS=http://localhost:5173 make run
+example-uppy: $(STAMP) ## An Uppy app on http://localhost:5173 (PORT=…; needs npm), beside ALLOWED_ORIGINS=http://localhost:5173 make run
 	@exec $(PY) -m examples.uppy.serve
 
 seed: $(STAMP) ## Load the story's test data into the running stack's database

@@ -13,7 +13,7 @@ from dev.npm import tool
 from dev.processes import StackError
 
 HERE = Path(__file__).resolve().parent
-PORT = 5173  # Vite's
+PORT = 5173  # Vite's, if PORT says nothing else
 
 
 def bundle(folder: Path, api_url: str) -> None:
@@ -31,15 +31,16 @@ def bundle(folder: Path, api_url: str) -> None:
 def main() -> None:
     """Serve it until Ctrl-C."""
     api_url = os.environ.get("API_URL", "http://localhost:3000")
+    port = int(os.environ.get("PORT", PORT))
     with tempfile.TemporaryDirectory() as folder:
         try:
             bundle(Path(folder), api_url)
         except StackError as error:
             sys.exit(str(error))
         handler = partial(SimpleHTTPRequestHandler, directory=folder)
-        with ThreadingHTTPServer(("127.0.0.1", PORT), handler) as server:
-            print(f"Open http://localhost:{PORT}/. The API must allow it:", flush=True)
-            print(f"  ALLOWED_ORIGINS=http://localhost:{PORT} make run", flush=True)
+        with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+            print(f"Open http://localhost:{port}/. The API must allow it:", flush=True)
+            print(f"  ALLOWED_ORIGINS=http://localhost:{port} make run", flush=True)
             try:
                 server.serve_forever()
             except KeyboardInterrupt:
