@@ -163,7 +163,12 @@ class FileStore:
         """
 
         def work(connection: Connection) -> DictRow | None:
-            with transaction(connection):
+            # Seen by every call at once, but not yet on the disk: nobody is told of it, and `mark_completed`,
+            # which somebody is told of, commits durably, with all parts. Only a crash of PostgreSQL within a
+            # second loses the mark. It is missed only if PostgreSQL is down, or we are, until this call has
+            # given up, and S3 assembles for even longer: then a file is failed that comes to be assembled,
+            # and its client, which was told of no success, uploads it again.
+            with transaction(connection, durable=False):
                 marked = connection.execute(MARK_ASKED, _identity(file))
                 if parts:
                     _store_listed(connection, file, parts, "pending")

@@ -102,3 +102,29 @@ def test_a_crash_between_the_two_transactions_loses_nothing_that_was_acknowledge
     again = api.register(session, pdf("new.pdf"))
     crash(stack)
     assert asked(stack, FILES, session) == [*before, ("new.pdf", again["uploadId"])]
+
+
+STATUS = "SELECT status, etag FROM upload_session_files WHERE id = %s"
+
+
+@pytest.mark.parametrize("restart", [True, False], ids=["back at once", "down"])
+def test_a_crash_while_s3_assembles_loses_no_file(api, stack, faults, restart):
+    session, unflushed = api.session(), []
+    file, _ = api.upload(session, pdf(), b"abc")
+
+    def meanwhile(real, *args):
+        unflushed.extend(asked(stack, UNFLUSHED)[0])
+        etag = real(*args)
+        crash(stack, restart=restart)
+        return etag
+
+    faults.instead("Bucket.complete_upload", meanwhile)
+    response = api.call("POST", f"/{session}/files/{file['fileId']}/complete")
+    assert response.status_code == (200 if restart else 503)
+    assert unflushed[0] > 0  # the mark did not wait for the disk
+    if not restart:
+        stack.start_postgres()
+        response = api.call("POST", f"/{session}/files/{file['fileId']}/complete")
+    etag = response.json()["etag"]
+    crash(stack)
+    assert asked(stack, STATUS, file["fileId"]) == [("completed", etag)]
