@@ -68,16 +68,16 @@ class Database:
         """Close every connection."""
         self._pool.close()
 
-    def run(self, work: Callable[[Connection], T]) -> T:
+    def run(self, work: Callable[[Connection], T], at_most: float = PATIENCE_SECONDS) -> T:
         """Run a piece of work on a connection, within what is left of the request's patience.
 
-        Raises `ApiError` `DATABASE_UNAVAILABLE`.
+        `at_most` is in seconds. Raises `ApiError` `DATABASE_UNAVAILABLE`.
         """
         budget = request_budget.current()
         left = PATIENCE_SECONDS - budget.database_waits.seconds()
         if left <= 0:  # what it has waited for already did not come
             raise ApiError(Reason.DATABASE_UNAVAILABLE)
-        seconds = max(MIN_WAIT_SECONDS, min(left, budget.seconds_left()))
+        seconds = max(MIN_WAIT_SECONDS, min(left, budget.seconds_left(), at_most))
         try:
             with budget.database_waits:
                 return self._run_until(time.monotonic() + seconds, work)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from psycopg.rows import DictRow, class_row
 
@@ -51,15 +52,20 @@ WHERE id = %(file_id)s AND upload_id = %(upload_id)s
 RETURNING id
 """
 
-MARK_ASKED = """
+# A call whose connection is lost runs this again, and finds its own mark. It was the only one if it says who
+# left it: over another's it does not, as that one is for others to take back.
+MARK_ASKED = f"""
 WITH before AS (
-  SELECT id, complete_unanswered_at FROM upload_session_files
+  SELECT id, CASE WHEN {may_be_assembling} AND complete_asked_by IS DISTINCT FROM %(call)s
+    THEN complete_unanswered_at END AS asked_at
+  FROM upload_session_files f
   WHERE id = %(file_id)s AND upload_id = %(upload_id)s AND status = 'pending' FOR NO KEY UPDATE
 )
-UPDATE upload_session_files f SET complete_unanswered_at = clock_timestamp(), updated_at = NOW()
+UPDATE upload_session_files f SET complete_unanswered_at = clock_timestamp(), updated_at = NOW(),
+  complete_asked_by = CASE WHEN before.asked_at IS NULL THEN %(call)s END
 FROM before WHERE f.id = before.id
-RETURNING f.complete_unanswered_at AS asked_at, before.complete_unanswered_at AS asked_before
-"""
+RETURNING f.complete_unanswered_at AS asked_at, before.asked_at AS asked_before
+"""  # noqa: S608 - of constants
 
 # Only one's own mark goes: another call may have asked meanwhile, and one before may still have no answer.
 MARK_ANSWERED = """
@@ -161,6 +167,7 @@ class FileStore:
         From here on the file may come to be assembled, whether this call lives to see it or not.
         None: it is no longer pending.
         """
+        call = _identity(file) | {"call": uuid4()}
 
         def work(connection: Connection) -> DictRow | None:
             # Seen by every call at once, but not yet on the disk: nobody is told of it, and `mark_completed`,
@@ -169,7 +176,7 @@ class FileStore:
             # given up, and S3 assembles for even longer: then a file is failed that comes to be assembled,
             # and its client, which was told of no success, uploads it again.
             with transaction(connection, durable=False):
-                marked = connection.execute(MARK_ASKED, _identity(file))
+                marked = connection.execute(MARK_ASKED, call)
                 if parts:
                     _store_listed(connection, file, parts, "pending")
             return marked.fetchone()

@@ -48,15 +48,15 @@ class SessionStore:
         self._database = database
         self._stage = stage
 
-    def ping(self) -> None:
-        """Ask whether the database answers and has its tables."""
+    def ping(self, patience: float) -> None:
+        """Ask whether the database answers within these seconds and has its tables."""
         # The newest column of each: where a migration is missing, nothing works.
         ask = (
             "SELECT (SELECT declared_bytes FROM upload_sessions LIMIT 1), "
-            "(SELECT complete_unanswered_at FROM upload_session_files LIMIT 1)"
+            "(SELECT complete_asked_by FROM upload_session_files LIMIT 1)"
         )
         try:
-            self._database.run(lambda connection: connection.execute(ask))
+            self._database.run(lambda connection: connection.execute(ask), at_most=patience)
         except psycopg.Error as error:
             raise ApiError(Reason.DATABASE_UNAVAILABLE) from error
 

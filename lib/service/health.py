@@ -13,7 +13,8 @@ from lib.runtime.parallel import Parallel
 from lib.s3.bucket import Bucket
 
 KEPT_SECONDS = 5.0
-PATIENCE_SECONDS = 6.0  # after which what has not answered is unavailable; a lock is waited for for 5 s
+PATIENCE_SECONDS = 6.0  # after which what has not answered is unavailable
+DATABASE_SECONDS = 4.5  # after which its question is taken back, so that nothing of it is left at the answer
 
 
 class HealthCheck:
@@ -47,7 +48,7 @@ class HealthCheck:
 
     def _ask(self) -> Health:
         """Ask both at once."""
-        self._begin(Reason.DATABASE_UNAVAILABLE, self._store.ping)
+        self._begin(Reason.DATABASE_UNAVAILABLE, lambda: self._store.ping(DATABASE_SECONDS))
         self._begin(Reason.STORAGE_UNAVAILABLE, self._s3.head_bucket)
         wait(self._asked.values(), timeout=PATIENCE_SECONDS)
         failed = {reason: self._has_failed(reason, task) for reason, task in self._asked.items()}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from lib.domain.errors import ApiError, Reason
 from lib.domain.media_type import stored_as
 from lib.domain.models import PresignedPart
 from lib.domain.rows import FileRow
@@ -52,9 +53,14 @@ class PartUrls:
     def presign(
         self, file: FileRow, part_numbers: Sequence[int], session_end: datetime, space: Space
     ) -> tuple[list[PresignedPart], int | None]:
-        """The URLs of the first of these parts, and the number of the first part that did not fit."""
+        """The URLs of the first of these parts, and the number of the first part that did not fit.
+
+        Raises `ApiError` `SESSION_EXPIRED`, where S3 or another call was waited for until then.
+        """
         if not part_numbers:
             return [], None
+        if session_end <= self.now():
+            raise ApiError(Reason.SESSION_EXPIRED)
         if not space.urls:
             return [], part_numbers[0]
         count = space.fitting(len(part_numbers), self._longest(file, part_numbers[-1], session_end))

@@ -142,7 +142,12 @@ class Registration:
             return Refused(ApiError(Reason.STORAGE_UNAVAILABLE, retry_after=RETRY_SOON))
         if isinstance(upload, Refused):
             return upload
-        return Registered(self._registered_file(verdict, upload, session, space), upload.started)
+        try:
+            return Registered(self._registered_file(verdict, upload, session, space), upload.started)
+        except ApiError as error:
+            if error.reason is not Reason.SESSION_EXPIRED:
+                raise
+            return Refused(error)
 
     def _registered_file(
         self, accepted: Accepted, upload: Upload, session: SessionRow, space: Space

@@ -198,7 +198,8 @@ def test_reads_have_limits_too(api, s3, db, direct_url):
         ("POST", world.path("/parts"), reported(world)),
         ("POST", world.path("/complete"), None),
         ("DELETE", world.path(), None),
-    ]  # not health: it answers after its own patience, and its question may still wait a moment
+        ("GET", "/api/health", None),
+    ]
     with Holder(direct_url) as holder, ThreadPoolExecutor(len(calls)) as executor:
         holder.lock("LOCK TABLE upload_session_files IN ACCESS EXCLUSIVE MODE")
         started = holder.time()

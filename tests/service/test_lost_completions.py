@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lib import wiring
+from lib.postgres.database import Database
 from tests.support.client import pdf
 from tests.support.faults import Crash
 from tests.support.fuzzy import error
@@ -190,6 +191,40 @@ def test_what_s3_did_answer_is_no_loss(api, session, file, store, answer):
     store.assembles()
     assert complete(api, session, file)[1]["reason"] == "UPLOAD_NOT_FOUND"
     assert status(api, session) == "failed"
+
+
+@pytest.fixture
+def run_marks_twice(monkeypatch):
+    """A mark's connection is lost just after COMMIT: the work runs again."""
+    run = Database.run
+
+    def twice(database, work):
+        if "mark_asked" in work.__qualname__:
+            run(database, work)
+        return run(database, work)
+
+    monkeypatch.setattr(Database, "run", twice)
+
+
+REFUSED = (400, b"<Error><Code>InvalidPart</Code></Error>")
+
+
+@pytest.mark.usefixtures("run_marks_twice")
+def test_a_call_that_repeats_its_mark_takes_it_back(api, session, file, store):
+    store.loses(REFUSED)
+    complete(api, session, file)
+    store.assembles()
+    assert complete(api, session, file)[1]["reason"] == "UPLOAD_NOT_FOUND"
+
+
+@pytest.mark.usefixtures("run_marks_twice")
+def test_a_call_that_repeats_its_mark_leaves_that_of_another(api, session, file, store):
+    store.loses(b"")
+    complete(api, session, file)
+    store.loses(REFUSED)
+    complete(api, session, file)
+    store.assembles()
+    assert complete(api, session, file) == STILL_ASSEMBLING
 
 
 def test_an_empty_list_is_no_reason_to_send_all_parts_again(api, session, file, store, lose):

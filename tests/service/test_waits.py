@@ -1,5 +1,7 @@
 """A registration waits for the call that had reserved its file, and that comes to another end."""
 
+import time
+
 import pytest
 
 from lib import wiring
@@ -90,6 +92,24 @@ def test_who_waits_is_answered_by_what_is_there_then(
     if reason is None:
         assert response.json()["fileId"] == file["fileId"]
         assert [one["status"] for one in api.show(session)["files"]] == ["pending"]
+
+
+SECONDS = 2
+
+
+@pytest.mark.usefixtures("reserved")
+def test_who_waits_until_the_session_is_over_gets_no_urls_that_are_over_too(
+    api, session, file, changes, meanwhile, db
+):
+    def is_done_later():
+        time.sleep(SECONDS)
+        changes["is_done"]()
+
+    meanwhile(is_done_later)
+    end = "UPDATE upload_sessions SET expires_at = NOW() + %s * INTERVAL '1 second' WHERE id = %s"
+    db.execute(end, [SECONDS, session])
+    status, error = api.refused("POST", f"/{session}/files", file | {"partCount": 1})
+    assert (status, error["reason"]) == (400, "SESSION_EXPIRED")
 
 
 @pytest.mark.parametrize("change", ["aborts", "withdraws", "cancels", "expires"])
