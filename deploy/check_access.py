@@ -64,8 +64,15 @@ def check_access(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
         return ", ".join(name for (name,) in rows)
 
     yield _check_public(names(SELECT_OPEN), names(SELECT_UNPROTECTED))
+    [read_only] = connection.execute("SHOW transaction_read_only").fetchone() or ("off",)
     without = names(SELECT_WITHOUT)
-    if without:
+    if read_only == "on":
+        yield wrong(
+            "database user",
+            "its transactions are read-only: a replica, or default_transaction_read_only",
+            "Take the primary's address, and ALTER ROLE … RESET default_transaction_read_only.",
+        )
+    elif without:
         yield wrong(
             "database user",
             f"sees no rows of, or may not write to: {without}",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,6 +19,7 @@ def check_bucket(deployment: Deployment) -> Iterator[Finding]:
     yield found
     if found.status != "ok":
         return
+    yield from _check_addressing(deployment)
     yield from _check_object_lock(deployment)
     yield from _check_privacy(deployment)
     yield _check_cors(deployment)
@@ -40,6 +42,17 @@ def _in_words(deployment: Deployment) -> ApiError | None:
     except ApiError as error:
         return error
     return None
+
+
+def _check_addressing(deployment: Deployment) -> Iterator[Finding]:
+    """Botocore addresses by path what cannot be a host, whatever is set."""
+    style, host = deployment.settings.s3_addressing_style, urlsplit(deployment.s3.bucket_url).hostname or ""
+    if style == "virtual" and not host.startswith(f"{deployment.bucket}."):
+        yield warning(
+            "bucket address",
+            "S3_ADDRESSING_STYLE is virtual, and the bucket is addressed by path all the same",
+            "By host needs a name in lower case without a dot, and an endpoint that is no IP address.",
+        )
 
 
 def _check_object_lock(deployment: Deployment) -> Iterator[Finding]:

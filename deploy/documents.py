@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.domain.policy import TABLE
-from lib.runtime.config import origins_of
+from lib.runtime.origins import origins_of
 
 FOLDER = Path(__file__).parent
 PLACE = re.compile(r"\$\{(\w+)\}")

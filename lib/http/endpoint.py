@@ -20,7 +20,8 @@ from lib.domain.validation import validated, validated_query
 from lib.http import cors
 from lib.http.routes import Route
 from lib.runtime import log, oidc_token, request_budget
-from lib.runtime.config import Settings, SettingsError, origins_of
+from lib.runtime.config import Settings, SettingsError
+from lib.runtime.origins import origins_of
 
 MAX_BODY_SIZE = 4_500_000  # bytes: Vercel's own limit
 MAX_METHOD_LENGTH = 16  # characters of it in the log: a client's text is as long as it likes

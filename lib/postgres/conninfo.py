@@ -1,5 +1,6 @@
 """The database's URL as a dashboard shows it, made into what libpq takes."""
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from urllib.parse import unquote
@@ -118,9 +119,26 @@ def _check(parameters: Mapping[str, str], variable: str) -> None:
     for name, words in WORDS.items():
         if parameters.get(name) not in (None, "", *words):
             raise SettingsError(f"{variable}: {name} must be one of {', '.join(words)}")
+    if "service" in parameters:  # a file that a deployed function does not have
+        raise SettingsError(f"{variable}: service must be replaced by the host, user and database it names")
+    _check_hosts(parameters, variable)
     for name in NUMBERS:
         if not re.fullmatch("-?[0-9]{0,9}", parameters.get(name, "")):
             raise SettingsError(f"{variable}: {name} must be a number")
+
+
+def _check_hosts(parameters: Mapping[str, str], variable: str) -> None:
+    """Hosts, addresses and ports are lists that belong together, if there are several."""
+    addresses = [one for one in parameters.get("hostaddr", "").split(",") if one]
+    try:
+        for one in addresses:
+            ipaddress.ip_address(one.partition("%")[0])
+    except ValueError:
+        raise SettingsError(f"{variable}: hostaddr must be an IP address") from None
+    lists = [parameters[name].split(",") for name in ("hostaddr", "host") if parameters.get(name)]
+    ports = parameters.get("port", "").split(",")
+    if len({len(one) for one in lists}) > 1 or (len(ports) > 1 and len(ports) != len((lists or [[""]])[0])):
+        raise SettingsError(f"{variable}: host, hostaddr and port must be as many as each other")
 
 
 def _malformed(variable: str) -> SettingsError:

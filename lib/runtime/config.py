@@ -16,10 +16,11 @@ from pydantic import (
     model_validator,
 )
 
-from lib.runtime.urls import check_endpoint, check_url, endpoint_problem
+from lib.runtime.origins import check_origins, origins_of
+from lib.runtime.urls import check_base_url, check_endpoint, check_url, endpoint_problem
 
 MIB = 1024 * 1024
-DEFAULT_PORT = re.compile(r"^(http://[^/]+(?=:80$)|https://[^/]+(?=:443$)):\d+$")
+AWS_REGION = re.compile(r"[a-z]+(-[a-z]+)+-[0-9]+")  # also one that is still to come
 
 # A variable that is set but empty (`FOO= make run`, a blank field in a dashboard) counts as not set.
 Optional = Annotated[str | None, BeforeValidator(lambda value: value or None)]
@@ -33,9 +34,18 @@ def _check_one_line(key: str | None) -> str | None:
     return key
 
 
+def _check_digits(value: object) -> object:
+    """Python's numbers may have other digits and underscores in them, which a typing mistake has, too."""
+    if isinstance(value, str) and not re.fullmatch("-?[0-9]+", value):
+        raise ValueError("must be a number: digits 0 to 9, and nothing else")
+    return value
+
+
+Number = Annotated[int, BeforeValidator(_check_digits)]
 Key = Annotated[Optional, BeforeValidator(_check_one_line)]
 KeySecret = Annotated[OptionalSecret, BeforeValidator(_check_one_line)]
 Url = Annotated[Optional, AfterValidator(check_url)]
+BaseUrl = Annotated[Optional, AfterValidator(check_base_url)]
 Endpoint = Annotated[Optional, AfterValidator(check_endpoint)]
 
 
@@ -57,7 +67,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     database_url: SecretStr = Field(min_length=1)
-    database_pool_size: int = Field(default=10, ge=1, le=100)  # connections of one instance, at most
+    database_pool_size: Number = Field(default=10, ge=1, le=100)  # connections of one instance, at most
     database_ssl_root_cert: Optional = None  # PEM text
 
     aws_access_key_id: Key = None
@@ -80,19 +90,19 @@ class Settings(BaseModel):
     aws_use_dualstack_endpoint: bool = False
     aws_use_fips_endpoint: bool = False
     moc_bucket: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$")
-    public_base_url: Url = None
+    public_base_url: BaseUrl = None
     stage: str = Field(default="dev", pattern=r"^[A-Za-z0-9_-]{1,32}$")
 
-    presigned_url_ttl_minutes: int = Field(default=15, ge=1, le=7 * 24 * 60)  # S3's own limit is 7 days
-    max_batch_size: int = Field(default=10, ge=1, le=1000)
-    max_presigned_urls: int = Field(default=1000, ge=1, le=10_000)
-    max_files_per_session: int = Field(default=50, ge=1, le=10_000)
-    multipart_part_size_mb: int = Field(default=5, ge=5, le=100)
-    session_ttl_minutes: int = Field(default=1440, ge=1, le=365 * 24 * 60)
-    max_sessions_per_day: int = Field(default=100, ge=1, le=1_000_000)
-    max_upload_gb_per_day: int | None = Field(default=None, ge=1, le=1_000_000)  # GiB a user declares
+    presigned_url_ttl_minutes: Number = Field(default=15, ge=1, le=7 * 24 * 60)  # S3's own limit is 7 days
+    max_batch_size: Number = Field(default=10, ge=1, le=1000)
+    max_presigned_urls: Number = Field(default=1000, ge=1, le=10_000)
+    max_files_per_session: Number = Field(default=50, ge=1, le=10_000)
+    multipart_part_size_mb: Number = Field(default=5, ge=5, le=100)
+    session_ttl_minutes: Number = Field(default=1440, ge=1, le=365 * 24 * 60)
+    max_sessions_per_day: Number = Field(default=100, ge=1, le=1_000_000)
+    max_upload_gb_per_day: Number | None = Field(default=None, ge=1, le=1_000_000)  # GiB a user declares
     # MiB by the name of the variable, MAX_…_MB; which of them there are is said by the table of categories
-    max_category_mb: dict[str, Annotated[int, Field(ge=1, le=48 * MIB)]] = {}
+    max_category_mb: dict[str, Annotated[Number, Field(ge=1, le=48 * MIB)]] = {}
 
     auth_jwks_url: Url = None
     auth_issuer: Optional = None
@@ -104,7 +114,7 @@ class Settings(BaseModel):
     )
     rate_limit_bypass: bool = False
 
-    allowed_origins: str = ""
+    allowed_origins: Annotated[str, AfterValidator(check_origins)] = ""
     log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
     vercel: str = ""
     vercel_env: str = ""
@@ -124,6 +134,10 @@ class Settings(BaseModel):
         env = {name: value.strip() for name, value in env.items() if value.strip()}
         # Vercel sets AWS_REGION to the function's own region, so the bucket's own variable comes first.
         env = {"S3_REGION": env.get("AWS_REGION", "us-east-1")} | _endpoint_for_aws_tools(env) | env
+        if "S3_ENDPOINT_URL" not in env:  # other stores may call theirs RegionOne
+            env["S3_REGION"] = env["S3_REGION"].lower()
+        if sign or env.get("VERCEL"):
+            env = _without_the_platforms_token(env)
         try:
             named = {name: env[name.upper()] for name in cls.model_fields if name.upper() in env}
             limits = {name: env[name] for name in sizes if name in env}
@@ -166,6 +180,11 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _endpoints_fit(self) -> Self:
+        if self.s3_endpoint_url is None and not AWS_REGION.fullmatch(self.s3_region):
+            raise ValueError(
+                "S3_REGION: must be a region of AWS, such as eu-central-1 (AWS_REGION stands in for it). "
+                "For another store, set S3_ENDPOINT_URL"
+            )
         for name in ("s3_endpoint_url", "s3_public_endpoint_url"):
             endpoint = getattr(self, name)
             problem = endpoint and endpoint_problem(endpoint, self.moc_bucket, self.s3_addressing_style)
@@ -210,11 +229,7 @@ class Settings(BaseModel):
             return Keys(self.s3_access_key_id, self.s3_secret_access_key, self.s3_session_token)
         if not (self.aws_access_key_id and self.aws_secret_access_key):
             return None
-        # On Vercel a token may be the platform's own. Those of AWS's keys that have one begin with ASIA:
-        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
-        foreign = self.vercel and not self.aws_access_key_id.startswith("ASIA")
-        token = None if foreign else self.aws_session_token
-        return Keys(self.aws_access_key_id, self.aws_secret_access_key, token)
+        return Keys(self.aws_access_key_id, self.aws_secret_access_key, self.aws_session_token)
 
     @property
     def part_size_bytes(self) -> int:
@@ -229,17 +244,8 @@ class Settings(BaseModel):
 
     @property
     def origins(self) -> frozenset[str]:
-        """The web origins that CORS lets in, as `origins_of` reads them."""
+        """The web origins that CORS lets in, as browsers send them; `*` is any."""
         return origins_of(self.allowed_origins)
-
-
-def origins_of(allowed_origins: str) -> frozenset[str]:
-    """The origins in ALLOWED_ORIGINS, as browsers send them: in lower case, without the scheme's own port.
-
-    `*` is any origin.
-    """
-    listed = (origin.strip().rstrip("/").lower() for origin in allowed_origins.split(","))
-    return frozenset(DEFAULT_PORT.sub(r"\1", origin) for origin in listed if origin)
 
 
 def _endpoint_for_aws_tools(env: Mapping[str, str]) -> dict[str, str]:
@@ -251,6 +257,15 @@ def _endpoint_for_aws_tools(env: Mapping[str, str]) -> dict[str, str]:
         return {}
     endpoint = env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL")
     return {"S3_ENDPOINT_URL": endpoint} if endpoint else {}
+
+
+def _without_the_platforms_token(env: Mapping[str, str]) -> dict[str, str]:
+    """A deployment's token may be the platform's own. Those of AWS's keys that have one begin with ASIA.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+    """
+    has_one = env.get("AWS_ACCESS_KEY_ID", "").startswith("ASIA")
+    return {name: value for name, value in env.items() if has_one or name != "AWS_SESSION_TOKEN"}
 
 
 def _check_text(values: Mapping[str, str]) -> None:

@@ -47,6 +47,13 @@ def check_url(url: str | None) -> str | None:
     return url
 
 
+def check_base_url(url: str | None) -> str | None:
+    """An address that a path can follow. Raises `ValueError` likewise."""
+    if url and re.search("[?#]", url):
+        raise ValueError("must be a URL as in https://host/path, without a query or fragment")
+    return check_url(url)
+
+
 def check_endpoint(url: str | None) -> str | None:
     """A store's endpoint, without a slash at its end. Raises `ValueError` likewise."""
     if url is None:

@@ -145,7 +145,8 @@ def test_an_issuer_of_another_name(healthy, issuer):
     ["https://*.example.com", "app.example.com", "https://a.example/page", "null", "//a.example", "https://"],
 )
 def test_origins_that_no_browser_sends(healthy, origins):
-    assert origins.rstrip("/") in wrong(healthy | {"ALLOWED_ORIGINS": f"{ORIGIN},{origins}"})["origins"]
+    text = wrong(healthy | {"ALLOWED_ORIGINS": f"{ORIGIN},{origins}"})["settings"]
+    assert "ALLOWED_ORIGINS: item 2 is no origin" in text
 
 
 @pytest.mark.parametrize(
@@ -161,7 +162,20 @@ def test_any_origin_is_said_to_be_any(healthy):
     assert (finding.status, "any web page" in finding.text) == ("warning", True)
 
 
+def test_a_style_that_cannot_be_followed(healthy):
+    """The stand-in's endpoint is an IP address."""
+    assert "bucket address" not in found(healthy)
+    finding = found(healthy | {"S3_ADDRESSING_STYLE": "virtual"})["bucket address"]
+    assert (finding.status, "by path" in finding.text) == ("warning", True)
+
+
 # --- The database
+
+
+def test_a_user_that_only_reads(healthy):
+    url = healthy["DATABASE_URL"]
+    url += f"{'&' if '?' in url else '?'}options=-cdefault_transaction_read_only%3Don"
+    assert "read-only" in wrong(healthy | {"DATABASE_URL": url})["database user"]
 
 
 def test_a_database_that_was_never_migrated(healthy, db):

@@ -44,6 +44,21 @@ HOST = "postgresql://u:p%40ss@ep-x-pooler.eu-central-1.aws.neon.tech"
         ("postgresql://u:p@%2Fcloudsql%2Fp%3Ar%3Ai/d", "postgresql://u:p@/d?host=/cloudsql/p:r:i", []),
         ("postgresql://us%3Aer%40x:a;b=c&d@h/d", "postgresql://us%3Aer%40x:a;b=c&d@h/d", []),
         ("postgresql://h_1.internal/d?ssl=true", "postgresql://h_1.internal/d?sslmode=require", []),
+        # As dashboards and platforms show it
+        ("postgres://u:p%40ss@ec2-1-2-3-4.compute-1.amazonaws.com:5432/d6", "postgres://u:p%40ss@"
+         "ec2-1-2-3-4.compute-1.amazonaws.com:5432/d6", []),  # Heroku
+        ("postgresql://postgres.abcdefghijklm:p@aws-0-eu-central-1.pooler.supabase.com:6543/postgres",
+         "postgresql://postgres.abcdefghijklm:p@aws-0-eu-central-1.pooler.supabase.com:6543/postgres", []),
+        ("postgresql://u:p@pg-1-x.h.aivencloud.com:12345/defaultdb?sslmode=require",
+         "postgresql://u:p@pg-1-x.h.aivencloud.com:12345/defaultdb?sslmode=require", []),
+        ("postgresql://doadmin:p@db-do-user-1-0.b.db.ondigitalocean.com:25060/pool?sslmode=require",
+         "postgresql://doadmin:p@db-do-user-1-0.b.db.ondigitalocean.com:25060/pool?sslmode=require", []),
+        ("postgresql+asyncpg://u:p@h/d", "postgresql://u:p@h/d", []),  # SQLAlchemy
+        ("postgresql://u:p@/d?host=%2Fcloudsql%2Fp:r:i", "postgresql://u:p@/d?host=/cloudsql/p:r:i", []),
+        ("postgresql://h/d?hostaddr=10.0.0.1&user=u&password=p",
+         "host=h hostaddr=10.0.0.1 dbname=d user=u password=p", []),
+        ("postgresql://u:p@a,b,c:5433/d", "postgresql://u:p@a,b,c:5433/d", []),
+        ("postgresql://u:p@a,b/d?port=5433", "host=a,b port=5433 user=u password=p dbname=d", []),
     ],
 )  # fmt: skip
 def test_what_is_meant_for_other_drivers_goes(pasted, taken, ignored):
@@ -116,7 +131,11 @@ def test_no_command_prints_a_piece_of_a_password(env, capfd, monkeypatch, passwo
      ("sslmode=no-verify", "sslmode"), ("channel_binding=yes", "channel_binding"), ("port=99999", "port"),
      ("port=0", "port"), ("target_session_attrs=rw", "target_session_attrs"),
      ("connect_timeout=soon", "connect_timeout"), ("sslrootcert=system&sslmode=require", "sslmode"),
-     ("gssencmode=on", "gssencmode"), ("sslnegotiation=tls", "sslnegotiation")],
+     ("gssencmode=on", "gssencmode"), ("sslnegotiation=tls", "sslnegotiation"),
+     ("hostaddr=secret", "hostaddr"), ("hostaddr=127.0.0.1,secret", "hostaddr"),
+     ("hostaddr=127.0.0.300", "hostaddr"),
+     ("hostaddr=127.0.0.1,127.0.0.2", "host, hostaddr and port"), ("port=1,2", "host, hostaddr and port"),
+     ("host=a,b&port=1,2,3", "host, hostaddr and port"), ("service=secret", "service")],
 )  # fmt: skip
 def test_an_invalid_parameter_is_a_settings_error_that_names_it(parameters, named):
     with pytest.raises(SettingsError, match=rf"^DATABASE_URL: {named} must be ") as caught:

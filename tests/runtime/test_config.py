@@ -29,8 +29,30 @@ def test_the_defaults_are_those_of_the_contract():
 
 
 def test_the_region_is_the_buckets_own_before_the_functions():
-    assert Settings.from_env(GOOD | {"AWS_REGION": "iad1"}).s3_region == "iad1"
+    assert Settings.from_env(GOOD | {"AWS_REGION": "eu-west-3"}).s3_region == "eu-west-3"
     assert Settings.from_env(GOOD | {"AWS_REGION": "x", "S3_REGION": "eu-west-1"}).s3_region == "eu-west-1"
+
+
+def test_a_region_of_aws_is_written_as_aws_does_and_that_of_another_store_as_it_is():
+    assert Settings.from_env(GOOD | {"S3_REGION": "US-East-1"}).s3_region == "us-east-1"
+    other = {"S3_ENDPOINT_URL": "https://s3.example.com", "S3_REGION": "RegionOne"}
+    assert Settings.from_env(GOOD | other).s3_region == "RegionOne"
+
+
+@pytest.mark.parametrize("region", ["auto", "iad1", "us-east", "useast1", "us-east-1a", "Frankfurt", "eu"])
+def test_a_region_that_aws_cannot_have_needs_an_endpoint(region):
+    for name in ("S3_REGION", "AWS_REGION"):
+        assert "S3_REGION: must be a region of AWS" in problem(GOOD | {name: region})
+        assert Settings.from_env(GOOD | {name: region, "AWS_ENDPOINT_URL_S3": "https://s3.example.com"})
+
+
+@pytest.mark.parametrize("number", ["1_0", "+5", "٣", "5.0", "1e1", "0x5", "5 0", "--5", "5,0", "²"])
+def test_a_number_has_ascii_digits_and_nothing_else(number):
+    for name in ("MAX_BATCH_SIZE", "DATABASE_POOL_SIZE", "MAX_UPLOAD_GB_PER_DAY", "SESSION_TTL_MINUTES"):
+        assert f"{name}: must be a number" in problem(GOOD | {name: number})
+    with pytest.raises(SettingsError, match="MAX_X_MB: must be a number"):
+        Settings.from_env(GOOD | {"MAX_X_MB": number}, ["MAX_X_MB"])
+    assert Settings.from_env(GOOD | {"MAX_BATCH_SIZE": " 07\n"}).max_batch_size == 7
 
 
 @pytest.mark.parametrize(
@@ -42,6 +64,7 @@ def test_the_region_is_the_buckets_own_before_the_functions():
      ("MOC_BUCKET", "My Bucket!"), ("MOC_BUCKET", "ab"), ("S3_ENDPOINT_URL", "http://"),
      ("S3_ENDPOINT_URL", "https://key:secret@s3.example.com"), ("S3_ENDPOINT_URL", "https://key:secret/x@s3"),
      ("S3_ENDPOINT_URL", "https://secret@s3.example.com/x"), ("PUBLIC_BASE_URL", "https://u:secret@cdn"),
+     ("PUBLIC_BASE_URL", "https://cdn/?secret"), ("PUBLIC_BASE_URL", "https://cdn/x#secret"),
      ("AUTH_JWKS_URL", "https://u:secret@issuer/jwks"), ("AWS_ENDPOINT_URL_STS", "http://u:secret@sts"),
      ("AWS_ACCESS_KEY_ID", "alone"), ("AWS_SECRET_ACCESS_KEY", "alone"),
      ("S3_ACCESS_KEY_ID", "alone"), ("S3_SECRET_ACCESS_KEY", "alone"), ("S3_SESSION_TOKEN", "alone")],
@@ -194,7 +217,8 @@ INVALID = {
     "MAX_SESSIONS_PER_DAY": "many", "MAX_UPLOAD_GB_PER_DAY": "0.5", "MAX_CATEGORY_MB": ANY,
     "AUTH_JWKS_URL": "https://hush@host/", "AUTH_ISSUER": ANY, "AUTH_AUDIENCE": ANY,
     "AUTH_JWT_SECRET": "hush",
-    "AUTH_BYPASS": "perhaps", "DEV_USER_SUB": "hush" * 100, "RATE_LIMIT_BYPASS": "2", "ALLOWED_ORIGINS": ANY,
+    "AUTH_BYPASS": "perhaps", "DEV_USER_SUB": "hush" * 100, "RATE_LIMIT_BYPASS": "2",
+    "ALLOWED_ORIGINS": "hush",
     "LOG_LEVEL": "HUSH", "VERCEL": ANY, "VERCEL_ENV": ANY, "VERCEL_TARGET_ENV": ANY, "VERCEL_PROJECT_ID": ANY,
     "VERCEL_URL": ANY, "VERCEL_PROJECT_PRODUCTION_URL": ANY,
 }  # fmt: skip
@@ -260,6 +284,10 @@ def keys_of(env):
         (AWS | {"AWS_ACCESS_KEY_ID": "0123456789abcdef"} | DEPLOYED, ("0123456789abcdef", "aws-hush", None)),
         (AWS | {"AWS_ACCESS_KEY_ID": "ASIA1"} | DEPLOYED, ("ASIA1", "aws-hush", "aws-token")),
         ({"AWS_SESSION_TOKEN": "vercels"} | DEPLOYED, None),
+        (AWS | {"VERCEL_ENV": "production"}, ("AKIA1", "aws-hush", None)),  # Vercel can be told not to say 1
+        (AWS | {"VERCEL_REGION": "iad1"}, ("AKIA1", "aws-hush", None)),
+        (AWS | {"AWS_LAMBDA_FUNCTION_NAME": "f"}, ("AKIA1", "aws-hush", None)),
+        (AWS | DEPLOYED | {"VERCEL_ENV": "development"}, ("AKIA1", "aws-hush", None)),
     ],
 )  # fmt: skip
 def test_one_whole_set_of_keys_signs(env, keys):

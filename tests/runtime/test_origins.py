@@ -3,7 +3,9 @@
 import pytest
 
 from lib import wiring
-from lib.runtime.config import origins_of
+from lib.runtime.config import Settings, SettingsError
+from lib.runtime.origins import origins_of
+from tests.runtime.test_config import GOOD
 from tests.support.client import SESSIONS
 from tests.support.fuzzy import error
 
@@ -20,6 +22,11 @@ LET_IN = [
     ("chrome-extension://abcdefghijklmnop", "chrome-extension://abcdefghijklmnop"),
     ("*", "https://whatever.example.com"),
     ("*", "null"),
+    ("https://münchen.example", "https://xn--mnchen-3ya.example"),
+    ("https://MÜNCHEN.example:443/", "https://xn--mnchen-3ya.example"),
+    ("https://app.example.com:08443", "https://app.example.com:8443"),
+    ("moz-extension://0f1e-2d", "moz-extension://0f1e-2d"),
+    ("https://a_b.example.com", "https://a_b.example.com"),
     ("https://app.example.com, *", "moz-extension://x"),
 ]
 NOT_LET_IN = [
@@ -27,7 +34,6 @@ NOT_LET_IN = [
     ("https://app.example.com", "http://app.example.com"),
     ("https://app.example.com", "https://app.example.com:8443"),
     ("http://app.example.com:443", "http://app.example.com"),
-    ("https://*.example.com", "https://app.example.com"),
     ("https://app.example.com", "https://app.example.com.evil.example"),
     ("capacitor://localhost", "https://localhost"),
     ("https://app.example.com", "null"),
@@ -49,6 +55,44 @@ def test_let_in(in_process, allowed, origin):
 @pytest.mark.parametrize(("allowed", "origin"), NOT_LET_IN)
 def test_not_let_in(in_process, allowed, origin):
     assert "Access-Control-Allow-Origin" not in asked(in_process(ALLOWED_ORIGINS=allowed), origin).headers
+
+
+NONE = {
+    "example.com": "write https://example.com",
+    "App.Example.com:8443": "write https://app.example.com:8443",
+    "localhost:3000": "write https://localhost:3000",
+    "https://app.example.com/page": "write https://app.example.com, without a path",
+    "https://app.example.com?hush": "write https://app.example.com, without a path",
+    "https://*.example.com": "as in https://app.example.com",
+    "*.example.com": "as in",
+    "https://app.*": "as in",
+    "null": "as in",
+    "//app.example.com": "as in",
+    "https://": "as in",
+    "https:/app.example.com": "as in",
+    "https://me:hush@app.example.com": "as in",
+    "https://app.example.com:hush": "as in",
+    "https://app.example.com:99999": "as in",
+    "https://app.example.com:0": "as in",
+    "https://app.example.com:": "as in",
+    '"https://app.example.com"': "as in",
+    '["https://app.example.com"]': "as in",
+    "https://a.example.com https://b.example.com": "as in",
+    "https://a.example.com;https://b.example.com": "as in",
+    "https://straße.example": "as in",  # in Punycode there are two
+    "https://a..ü": "as in",
+    "hush": "as in",
+}
+
+
+@pytest.mark.parametrize("item", NONE)
+def test_what_no_browser_sends_is_a_settings_error_that_says_what_to_write(item):
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env(GOOD | {"ALLOWED_ORIGINS": f"https://good.example.com, {item}"})
+    assert str(caught.value).startswith("ALLOWED_ORIGINS: item 2 is no origin: write ")
+    assert NONE[item] in str(caught.value)
+    assert "hush" not in str(caught.value)
+    assert origins_of(f"https://good.example.com, {item}") == {"https://good.example.com"}
 
 
 def test_the_list_is_read_with_care():
