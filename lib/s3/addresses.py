@@ -4,10 +4,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lib.runtime.config import Settings
 from lib.runtime.urls import is_accelerated
+from lib.s3.whole_answers import limit_answers
 
 if TYPE_CHECKING:
     from botocore.session import Session
     from types_boto3_s3 import S3Client
+
+CONNECT_SECONDS = 3
+ANSWER_SECONDS = 20  # from the request to the answer's last byte
 
 
 def make_client(session: "Session", settings: Settings, endpoint_url: str | None) -> "S3Client":
@@ -27,8 +31,8 @@ def make_client(session: "Session", settings: Settings, endpoint_url: str | None
             # An endpoint that is named is what it is; botocore would look in the environment.
             use_dualstack_endpoint=settings.aws_use_dualstack_endpoint and endpoint_url is None,
             use_fips_endpoint=settings.aws_use_fips_endpoint and endpoint_url is None,
-            connect_timeout=3,
-            read_timeout=20,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=ANSWER_SECONDS,
             retries={"mode": "standard", "total_max_attempts": 3},
             max_pool_connections=50,
             # Else botocore asks for CRC32 on every upload, and clients had to send one with every part.
@@ -36,6 +40,7 @@ def make_client(session: "Session", settings: Settings, endpoint_url: str | None
             response_checksum_validation="when_required",
         ),
     )
+    limit_answers(client)
     client.meta.events.register_last("before-parameter-build.s3", _stay_in_the_region)
     client.meta.events.register_first("choose-signer.s3.GetObject", _unsigned)
     return cast("S3Client", client)

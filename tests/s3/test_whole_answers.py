@@ -1,0 +1,53 @@
+"""A store that sends its answers a byte at a time is given up as one that sends none."""
+
+import pytest
+
+from lib.domain.errors import ApiError
+from lib.runtime.config import Settings
+from lib.s3 import addresses
+from lib.s3.bucket import Bucket
+from tests.s3.test_bucket_on_moto import ENV
+from tests.support.dripping import DRIPS, Dripping
+from tests.support.patience import at_most
+
+ATTEMPTS = 4  # the short way's, and botocore's three
+
+CALLS = {
+    "create": lambda bucket: bucket.create_upload("key", "application/pdf"),
+    "list": lambda bucket: bucket.list_parts("key", "id"),
+    "complete": lambda bucket: bucket.complete_upload("key", "id", []),
+    "head object": lambda bucket: bucket.head_object("key"),
+    "head bucket": lambda bucket: bucket.head_bucket(),
+}
+
+
+@pytest.fixture
+def patience(monkeypatch):
+    monkeypatch.setattr(addresses, "ANSWER_SECONDS", 0.5)
+
+
+def ask(server, call):
+    bucket = Bucket(Settings.from_env(ENV | {"S3_ENDPOINT_URL": server.url}))
+    with (
+        at_most(20, "an answer's time is limited as a whole"),
+        pytest.raises(ApiError) as caught,
+    ):
+        CALLS[call](bucket)
+    assert str(caught.value).startswith("STORAGE_UNAVAILABLE")
+
+
+@pytest.mark.usefixtures("patience")
+@pytest.mark.parametrize(
+    "where", ["status line", "header", "body", "body of a length", "chunks", "a refusal"]
+)
+def test_wherever_it_drips(where):
+    with Dripping(*DRIPS[where]) as server:
+        ask(server, "list")
+        assert server.connections <= ATTEMPTS
+
+
+@pytest.mark.usefixtures("patience")
+@pytest.mark.parametrize("call", CALLS)
+def test_whatever_is_asked(call):
+    with Dripping(*DRIPS["header"]) as server:
+        ask(server, call)
