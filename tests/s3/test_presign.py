@@ -1,5 +1,6 @@
 """Our URLs are botocore's, and made much faster."""
 
+import functools
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -50,11 +51,10 @@ def client_of(region, endpoint, addressing, credentials=LONG_LIVED):
     )
 
 
-CLIENTS = {
-    (place, token): client_of(*place, Credentials("AKID/+", "secret", token))
-    for place in PLACES
-    for token in (None, TOKEN)
-}
+@functools.cache
+def kept_client(place, token):
+    """Made once for all examples, and not at the import, which every run of the tests has to bear."""
+    return client_of(*place, Credentials("AKID/+", "secret", token))
 
 
 def botocores(client, key, upload_id, parts, now, expires_in):
@@ -91,7 +91,7 @@ TIMES = st.datetimes(datetime(2013, 5, 24), datetime(2099, 1, 1)).map(
     st.sampled_from(PLACES), st.sampled_from([None, TOKEN]), TEXT, TEXT, PARTS, TIMES, st.integers(1, 604_800)
 )
 def test_the_urls_are_those_of_botocore(place, token, key, upload_id, parts, now, expires_in):
-    client = CLIENTS[place, token]
+    client = kept_client(place, token)
     ours = presign_upload_parts(
         credentials=Credentials("AKID/+", "secret", token),
         region=place[0],
