@@ -44,8 +44,13 @@ redoc: $(STAMP) ## Write public/redoc/, which shows the API at /api.html, from t
 
 # --- Tests
 
+# Each of the WORKERS has a database, a store and a server of its own.
+AT_ONCE = -n $(or $(call given,WORKERS),2)
+FILES_AT_ONCE = $(AT_ONCE) --dist loadfile
+TESTS_AT_ONCE = $(AT_ONCE) --dist worksteal
+
 test: $(TESTS) ## All tests that need nothing but Python, on databases and stores of their own, two files at once
-	$(PY) -m pytest -n 2 --dist loadfile
+	$(PY) -m pytest $(FILES_AT_ONCE)
 
 lint: $(TESTS) ## ruff
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .
@@ -67,7 +72,7 @@ audit: $(STAMP) ## Known vulnerabilities in what is pinned (pip-audit, npm audit
 	@$(PY) -m dev.audit
 
 test-reliability: $(TESTS) ## Every crash point with real kills, a thousand fuzzed calls, load, interrupts (minutes)
-	$(PY) -m pytest tests/reliability tests/dev tests/clients -m long
+	$(PY) -m pytest $(TESTS_AT_ONCE) tests/reliability tests/dev tests/clients -m long
 
 torture: $(TESTS) ## Tens of thousands of random calls against a model (SEED=… repeats a run)
 	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed repeats this run"; \
@@ -78,19 +83,19 @@ soak: $(TESTS) ## 200 clients with faults for MINUTES=5
 
 test-localstack: $(TESTS) ## The scenarios on LocalStack, in an environment of its own, instead of SeaweedFS
 	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
-	$(PY) -m pytest --store=localstack tests/scenarios tests/service/test_faults.py tests/s3/test_store_differences.py
+	$(PY) -m pytest $(FILES_AT_ONCE) --store=localstack tests/scenarios tests/service/test_faults.py tests/s3/test_store_differences.py
 
 test-oidc: $(TESTS) ## Keyless production on LocalStack's STS (make test has it on SeaweedFS's)
 	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
 	$(PY) -m pytest --store=localstack tests/localstack
 
 test-pgbouncer: $(TESTS) ## The scenarios on PostgreSQL 15 behind PgBouncer (apt-get install postgresql-15 pgbouncer)
-	$(PY) -m pytest --database=pgbouncer tests/scenarios tests/hosted tests/postgres/test_limits.py
+	$(PY) -m pytest $(FILES_AT_ONCE) --database=pgbouncer tests/scenarios tests/hosted tests/postgres/test_limits.py
 
 test-browser: .venv/.browser ## The upload page in Chromium (CHROMIUM=…), with pictures in .dev/screenshots
 	@test -n "$(CHROMIUM_FOUND)" || { \
 	  echo "There is no Chromium: apt install chromium, or say where one is: CHROMIUM=/path/to/it make test-browser"; exit 1; }
-	$(PY) -m pytest tests/browser
+	$(PY) -m pytest $(TESTS_AT_ONCE) tests/browser
 
 test-browsers: .venv/.browser ## The page in Firefox and WebKit (apt-get install firefox-esr webkit2gtk-driver xvfb)
 	$(PY) -m pytest tests/browsers
@@ -107,8 +112,8 @@ build: $(TESTS) ## The real `vercel build` in a copy of the tree, and a check of
 
 test-vercel: $(TESTS) ## The scenarios over the built functions, under Vercel's runtime, and over one for all routes
 	@$(PY) -m dev.vercel.build --if-changed
-	$(PY) -m pytest --server=vercel tests/scenarios
-	$(PY) -m pytest --server=vercel-one tests/scenarios
+	$(PY) -m pytest $(FILES_AT_ONCE) --server=vercel tests/scenarios
+	$(PY) -m pytest $(FILES_AT_ONCE) --server=vercel-one tests/scenarios
 
 vercel-dev: $(STAMP) ## The real `vercel dev` in this checkout (PORT=3001), beside a running `make run`
 	@exec $(PY) -m dev.vercel.dev

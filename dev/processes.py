@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,6 +189,15 @@ def take_lock(folder: Path) -> IO[str]:
         message = f"Another process uses {folder}: stop it first, or run from another checkout."
         raise StackError(message) from None
     return lock
+
+
+@contextlib.contextmanager
+def waiting_for(lock: Path) -> Iterator[None]:
+    """Hold a lock file for the block: two processes that install the same do it one after the other."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def free_ports(count: int) -> list[int]:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dev.processes import StackError
+from dev.processes import StackError, waiting_for
 
 LOCKED = Path(__file__).resolve().parent
 INSTALLED = LOCKED.parent.parent / ".dev" / "npm"
@@ -14,19 +14,24 @@ INSTALLED = LOCKED.parent.parent / ".dev" / "npm"
 
 def tool(name: str, program: str) -> Path:
     """The path of a tool's program; raises `StackError`."""
-    source, folder = LOCKED / name, INSTALLED / name
-    found = folder / "node_modules" / ".bin" / program
-    lock = (source / "package-lock.json").read_text()
-    stamp = folder / "installed"
-    if stamp.exists() and stamp.read_text() == lock:
-        return found
+    folder = INSTALLED / name
+    with waiting_for(INSTALLED / f"{name}.lock"):
+        lock = (LOCKED / name / "package-lock.json").read_text()
+        stamp = folder / "installed"
+        if not stamp.exists() or stamp.read_text() != lock:
+            _install(name, folder)
+            stamp.write_text(lock)
+    return folder / "node_modules" / ".bin" / program
+
+
+def _install(name: str, folder: Path) -> None:
     if not shutil.which("npm"):
         raise StackError(f"{name} needs Node.js 20 or newer with npm, and there is none on the PATH.")
     print(f"Installing {name} into .dev/npm/{name} (once) …", file=sys.stderr, flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for file in ("package.json", "package-lock.json"):
-        shutil.copy(source / file, folder)
+        shutil.copy(LOCKED / name / file, folder)
     # Not `npm ci`, which fails if a lockfile lacks optional packages for other machines.
     command = [
         "npm",
@@ -40,5 +45,3 @@ def tool(name: str, program: str) -> Path:
     done = subprocess.run(command, cwd=folder, env=dict(os.environ), capture_output=True, text=True)
     if done.returncode:
         raise StackError(f"npm cannot install {name}:\n{done.stderr.strip()}")
-    stamp.write_text(lock)
-    return found

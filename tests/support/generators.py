@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dev.processes import waiting_for
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOME = ROOT / ".dev" / "openapi"
 
@@ -21,11 +23,12 @@ def npm(*command, cwd):
     """Run a program from npm; what it says. Installed at the first call."""
     folder, wanted = HOME / "npm", json.dumps({"private": True, "type": "module", "dependencies": NPM})
     manifest = folder / "package.json"
-    if not manifest.exists() or manifest.read_text() != wanted:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        (folder / "package.json").write_text(wanted)
-        run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"], folder, manifest)
+    with waiting_for(HOME / "npm.lock"):
+        if not manifest.exists() or manifest.read_text() != wanted:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            (folder / "package.json").write_text(wanted)
+            run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"], folder, manifest)
     if not (cwd / "node_modules").exists():
         (cwd / "node_modules").symlink_to(folder / "node_modules")
     program = folder / "node_modules" / ".bin" / command[0]
@@ -36,11 +39,12 @@ def pypi(*command, cwd):
     """Run a program from PyPI; what it says. Installed at the first call."""
     folder, wanted = HOME / "pypi", "\n".join(PYPI)
     manifest = folder / "requirements.txt"
-    if not manifest.exists() or manifest.read_text() != wanted:
-        shutil.rmtree(folder, ignore_errors=True)
-        run([sys.executable, "-m", "venv", folder], ROOT)
-        manifest.write_text(wanted)
-        run([folder / "bin" / "python", "-m", "pip", "install", "-q", *PYPI], ROOT, manifest)
+    with waiting_for(HOME / "pypi.lock"):
+        if not manifest.exists() or manifest.read_text() != wanted:
+            shutil.rmtree(folder, ignore_errors=True)
+            run([sys.executable, "-m", "venv", folder], ROOT)
+            manifest.write_text(wanted)
+            run([folder / "bin" / "python", "-m", "pip", "install", "-q", *PYPI], ROOT, manifest)
     return run([folder / "bin" / command[0], *command[1:]], cwd, path=folder / "bin")
 
 

@@ -1,7 +1,5 @@
 """LocalStack in host mode (no Docker, no account), in an environment of its own; a context manager."""
 
-import contextlib
-import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -11,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from dev.processes import Child, free_ports
+from dev.processes import Child, free_ports, waiting_for
 from dev.seaweedfs import store_client
 from tests.support.servers import ROOT, kept_environment
 
@@ -88,8 +86,7 @@ def installed():
     python = VENV / "bin" / "python"
     stamp = VENV / ".installed"
     wanted = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
-    VENV.parent.mkdir(exist_ok=True)
-    with _locked(VENV.with_name("localstack-venv.lock")):
+    with waiting_for(VENV.with_name("localstack-venv.lock")):
         if not stamp.exists() or stamp.read_text() != wanted:
             shutil.rmtree(VENV, ignore_errors=True)
             venv.create(VENV, with_pip=True)
@@ -98,14 +95,6 @@ def installed():
             subprocess.run([*pip, *options], check=True, timeout=900)
             stamp.write_text(wanted)
     return python
-
-
-@contextlib.contextmanager
-def _locked(path):
-    """Two test runs at once install one after the other."""
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 if __name__ == "__main__":
