@@ -49,7 +49,7 @@ AT_ONCE = -n $(or $(call given,WORKERS),2)
 FILES_AT_ONCE = $(AT_ONCE) --dist loadfile
 TESTS_AT_ONCE = $(AT_ONCE) --dist worksteal
 
-test: $(TESTS) ## All tests that need nothing but Python, on databases and stores of their own, two files at once
+test: $(TESTS) ## All tests that need nothing but Python, on databases and stores of their own, WORKERS=2 files at once
 	$(PY) -m pytest $(FILES_AT_ONCE)
 
 lint: $(TESTS) ## ruff
