@@ -6,6 +6,7 @@ from pathlib import Path
 
 import botocore
 import pytest
+from botocore.loaders import create_loader
 from botocore.session import Session
 
 from deploy.documents import document
@@ -111,6 +112,7 @@ def test_the_trimmed_bundle_resolves_the_same(monkeypatch, tmp_path):
         shutil.copy(file, tmp_path)
     trim_botocore(tmp_path)
     assert not (tmp_path / "ec2").exists()
+    monkeypatch.setattr("botocore.session.create_loader", create_loader)  # not the kept one
     monkeypatch.setattr("botocore.loaders.Loader.BUILTIN_DATA_PATH", str(tmp_path))
     monkeypatch.setattr("botocore.loaders.Loader.CUSTOMER_DATA_PATH", str(tmp_path))
     assert Path(Session().get_component("data_loader").search_paths[-1]) == tmp_path
