@@ -119,9 +119,10 @@ def test_a_file_that_is_removed_while_it_is_registered_is_aborted(page, s3, env,
 
 
 def test_seventy_files_take_two_sessions(page):
+    """Of 50 files each, with 20 images at most."""
     made = count_sessions(page)
     for n in range(70):
-        page.add(f"{n}.pdf", 500)
+        page.add(*((f"{n}.png", 500, "image/png") if n < 25 else (f"{n}.pdf", 500)))
     page.go()
     page.wait_for(
         lambda: page.ask("uppy.getFiles().filter((one) => one.progress.uploadComplete).length"), 70, 90
