@@ -45,23 +45,21 @@ export class Api {
   }
 
   /**
-   * Try until it succeeds, fails for good, or has failed too often; time spent offline does not count.
+   * Try until it succeeds, fails for good, or has failed too often; time spent offline does not count. It is tried
+   * offline, too: a server on this computer needs no network.
    * @template T @param {() => Promise<T>} attempt @param {CallOptions} [options] @returns {Promise<T>}
    */
   async retry(attempt, { signal, onWait = () => {}, attempts = this.#attempts } = {}) {
     for (let failures = 0; ; ) {
       signal?.throwIfAborted();
-      if (isOffline() && attempts > 1) {
-        onWait();
-        await untilOnline(signal);
-      }
       try {
         return await attempt();
       } catch (error) {
         if (!(error instanceof UploadError) || !error.isTransient) throw error;
         if ((!isOffline() && ++failures >= attempts) || attempts === 1) throw error;
         onWait();
-        await pause(Math.min(error.retryAfterMs ?? backoffMs(failures), MAX_RETRY_AFTER_MS), signal);
+        if (isOffline()) await untilOnline(signal);
+        else await pause(Math.min(error.retryAfterMs ?? backoffMs(failures), MAX_RETRY_AFTER_MS), signal);
       }
     }
   }

@@ -37,7 +37,9 @@ export class UploadError extends Error {
   get isTransient() {
     if (this.reason === "NETWORK" || this.reason === "STORE_FAILED") return true;
     if (FINAL.has(this.reason)) return false;
-    if (this.status === 429) return (this.retryAfterMs ?? Infinity) <= LONGEST_PAUSE_MS;
+    // The API says when to come back; a proxy that says nothing may take it in a moment.
+    const unsaid = this.reason === "UNEXPECTED" ? 0 : Infinity;
+    if (this.status === 429) return (this.retryAfterMs ?? unsaid) <= LONGEST_PAUSE_MS;
     return this.status >= 500 || this.status === 408;
   }
 
@@ -66,8 +68,7 @@ export function storeError(status, body, requestId) {
 /** What a response that is no success says. @param {Response} response @param {string} text */
 export function refusal(response, text) {
   const { status, headers } = response;
-  const seconds = Number(headers.get("Retry-After") ?? NaN);
-  const more = { status, retryAfterMs: seconds >= 0 ? seconds * 1000 : undefined };
+  const more = { status, retryAfterMs: retryAfterMs(headers) };
   /** @type {any} */ let body;
   try {
     body = JSON.parse(text);
@@ -75,6 +76,16 @@ export function refusal(response, text) {
   return errorOf(body?.error, {
     ...more, requestId: textOf(body?.requestId) || headers.get("X-Request-Id") || undefined,
   });
+}
+
+/** Seconds, or a date (RFC 9110): then by the clock of the server that names it. @param {Headers} headers
+ * @returns {number | undefined} */
+function retryAfterMs(headers) {
+  const value = headers.get("Retry-After")?.trim();
+  if (!value) return undefined;
+  const now = Date.parse(headers.get("Date") ?? "") || Date.now();
+  const milliseconds = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now;
+  return Number.isNaN(milliseconds) ? undefined : Math.max(0, milliseconds);
 }
 
 /** An `error` object of the API, whatever came in its place.

@@ -9,9 +9,14 @@ const SAMPLE_BYTES = 64 * 1024;
 export function metadataOf({ file, fileId, fileKey, category, type }, partSizeBytes) {
   const partCount = Math.max(1, Math.ceil(file.size / partSizeBytes));
   return {
-    name: file.name, size: file.size, type: (type ?? file.type) || undefined, fileId, fileKey: fileKey ?? fileId,
-    category, partCount,
+    name: wellFormed(file.name), size: file.size, type: (type ?? file.type) || undefined, fileId,
+    fileKey: wellFormed(fileKey ?? fileId), category: category || undefined, partCount,
   };
+}
+
+/** Half a surrogate pair, which some systems allow in a name, is no Unicode: U+FFFD. @param {string} text */
+function wellFormed(text) {
+  return text.replace(/\p{Surrogate}/gu, "\ufffd");
 }
 
 /** A random UUID, also on a page that is no secure context. @returns {string} */

@@ -26,7 +26,7 @@ export class Transfer {
   /** @type {Set<number>} */ #wanting = new Set(); // parts that wait for a URL
   /** @type {ReportedPart[]} */ #unreported = [];
   #isReporting = false;
-  #reportedAt = Date.now();
+  #reportedAt = performance.now();
   /** @type {Promise<PartsAnswer> | null} */ #asking = null;
   /** @type {number[]} */ #sentByPart = [];
   #sentBytes = 0;
@@ -243,10 +243,10 @@ export class Transfer {
   /** Record what has been sent, where at least `least` parts wait for it, or some wait for long. S3 knows them too:
    * a report that fails stops nothing. @param {number} least */
   async #report(least) {
-    const isDue = this.#unreported.length >= least || Date.now() - this.#reportedAt > REPORT_MS;
+    const isDue = this.#unreported.length >= least || performance.now() - this.#reportedAt > REPORT_MS;
     if (!isDue || !this.#unreported.length || this.#isReporting || this.#stop.signal.aborted) return;
     this.#isReporting = true;
-    this.#reportedAt = Date.now();
+    this.#reportedAt = performance.now();
     const parts = this.#unreported.splice(0, MAX_REPORT_SIZE);
     try {
       await this.#call("POST", "/parts", { parts }, 1);

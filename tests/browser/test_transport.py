@@ -448,3 +448,71 @@ def test_an_answer_of_somebody_else_is_an_error_with_a_text(page, status, body):
     assert isinstance(result["message"], str)
     assert len(result["message"]) > 20
     expect(page.tab.locator("body")).not_to_contain_text("[object")
+
+
+# --- 9. Answers of what stands between
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (429, {"Retry-After": "0"}),
+        (429, {"Retry-After": "Fri, 01 Jan 2100 00:00:01 GMT", "Date": "Fri, 01 Jan 2100 00:00:00 GMT"}),
+        (429, {"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}),
+        (429, {}),  # a proxy's; the API always says when
+        (502, {"Content-Type": "text/html"}),
+        (503, {"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}),
+        (408, {"Retry-After": "nonsense"}),
+    ],
+)
+def test_a_proxy_that_is_busy_for_a_moment_is_asked_again(page, store, status, headers):
+    answers = []
+
+    def refuse(route):
+        answers.append(route.request.url)
+        if len(answers) > 2:
+            return route.continue_()
+        route.fulfill(status=status, body="<h1>Busy</h1>", headers=headers)
+
+    page.tab.route("**/files/batch", refuse)
+    assert upload(page, 100)["sizeBytes"] == 100
+    assert len(answers) == 3
+
+
+@pytest.mark.parametrize("after", ["3600", "Fri, 01 Jan 2100 01:00:00 GMT"])
+def test_a_limit_that_lasts_is_said_at_once(page, after):
+    headers = {"Retry-After": after, "Date": "Fri, 01 Jan 2100 00:00:00 GMT"}
+    page.tab.route("**/uploads/sessions", lambda route: route.fulfill(status=429, headers=headers))
+    calls = []
+    page.tab.on("request", lambda request: calls.append(request) if "/sessions" in request.url else None)
+    assert upload(page, 100)["status"] == 429
+    assert len(calls) == 1
+
+
+def test_a_server_on_this_computer_needs_no_network(page, store):
+    """What `navigator.onLine` says is not asked before a first try."""
+    page.tab.add_init_script("Object.defineProperty(Navigator.prototype, 'onLine', { get: () => false })")
+    page.reload()
+    assert upload(page, 12 * MIB)["sizeBytes"] == 12 * MIB
+
+
+@pytest.mark.parametrize(
+    "name", ["half \ud83d.pdf", "🧱🏰 \u0301e\u0301.pdf", "a/b\\c.pdf", "\u202eגשר <b>&amp;\".pdf", " .pdf"]
+)  # fmt: skip
+def test_any_name_goes_up(page, store, name):
+    code = json.dumps(name)  # as text of a program: half a pair does not travel as an argument
+    page.tab.evaluate(f"window.named = {code}")
+    result = page.tab.evaluate(
+        """async () => {
+            const { UploadClient } = await import("/upload-client.js");
+            const client = new UploadClient({ attempts: 1 });
+            const session = await client.createSession();
+            const file = new File(["%PDF"], named, { type: "application/pdf" });
+            const [one] = await client.register(session, [{ file, fileKey: named }]);
+            if (one.error) return [one.error.reason, one.error.message];
+            await client.upload(one);
+            const [{ name }] = (await client.getSession(session.sessionId)).files;
+            return name === named.toWellFormed().normalize();
+        }"""
+    )
+    assert result is True
