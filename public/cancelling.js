@@ -1,39 +1,57 @@
 // @ts-check
 /** Giving uploads up: one, or all of this tab; another tab's are left alone. */
 
-import { inState, say, unfinished } from "./list.js";
+import { UploadError } from "./upload-client.js";
+import { change, inState, say, sayOf, unfinished } from "./list.js";
 import { store, stored } from "./memory.js";
-import { cancelAtApi, client, fail, remove } from "./uploads.js";
+import { notify } from "./notice.js";
+import { explainAlone } from "./reasons.js";
+import { cancelAtApi, client, completed, fail, remove } from "./uploads.js";
+import { nameIn } from "./words.js";
 
 /** @typedef {import("./list.js").Item} Item */
 
 /** @param {Item} item */
 export async function cancel(item) {
-  if (!(await isMeant([item]))) return;
-  item.stop?.abort("cancel");
+  if (!(await isMeant([item])) || item.state === "completed") return;
+  giveUp(item);
   try {
     await cancelAtApi(item);
     remove(item);
-    say([`${item.name} is cancelled.`]);
+    sayOf(item, "is cancelled|are cancelled");
   } catch (error) {
-    fail(item, error);
+    notCancelled(item, error);
   }
 }
 
 /** Abort everything of this tab that is not finished. */
 export async function cancelAll() {
   const some = unfinished();
-  some.forEach((item) => item.stop?.abort("cancel"));
+  some.forEach(giveUp);
   const bySession = grouped(some);
   for (const [sessionId, own] of bySession) {
     try {
       if (sessionId) await cancelIn(sessionId, own);
       own.forEach(remove);
     } catch (error) {
-      own.forEach((item) => fail(item, error));
+      own.forEach((item) => notCancelled(item, error));
     }
   }
   if (!unfinished().length) say(["All unfinished uploads are cancelled."]);
+}
+
+/** @param {Item} item */
+function giveUp(item) {
+  item.stop?.abort("cancel");
+  change(item, { state: "cancelling" });
+}
+
+/** It may be complete by now; without its file it can only be cancelled again. @param {Item} item @param {unknown} error */
+function notCancelled(item, error) {
+  if (error instanceof UploadError && error.reason === "FILE_COMPLETED") return completed(item);
+  if (item.file) return fail(item, error);
+  change(item, { state: "interrupted" });
+  notify(`${nameIn(item)} is not cancelled. ${error instanceof UploadError ? explainAlone(error) : ""}`);
 }
 
 /** @param {Item[]} some */

@@ -3,10 +3,11 @@
 
 import { fingerprintOf, uuid } from "./upload-client.js";
 import { cancel } from "./cancelling.js";
-import { addRow, change, isActive, items, refresh, say } from "./list.js";
+import { addRow, change, isActive, items, refresh, say, withName } from "./list.js";
 import { forget, stored } from "./memory.js";
 import { categoryOf, problemOf } from "./policy.js";
 import { element } from "./row.js";
+import { release } from "./tabs.js";
 import { cancelAtApi, nothingSent, pause, remove, resume, retry, start } from "./uploads.js";
 import { names, plural } from "./words.js";
 
@@ -14,14 +15,24 @@ import { names, plural } from "./words.js";
 
 const MAX_KEY = 255; // characters
 
-/** @param {Iterable<File>} files */
-export async function choose(files) {
+/** @type {Promise<void>} */
+let choosing = Promise.resolve();
+
+/** One lot after the other: a file that is in two of them is one. @param {Iterable<File>} files */
+export function choose(files) {
+  const lot = [...files];
+  return (choosing = choosing.then(() => chooseNow(lot)));
+}
+
+/** @param {File[]} files */
+async function chooseNow(files) {
+  const taken = new Set([...items(), ...stored().files].map((item) => item.fileKey.normalize()));
   /** @type {Record<"added" | "refused" | "back" | "elsewhere" | "changed" | "again" | "replaced", Item[]>} */
   const came = { added: [], refused: [], back: [], elsewhere: [], changed: [], again: [], replaced: [] };
   for (const file of files) {
     const known = await knownAs(file);
     if (!known) {
-      const item = addItem(newItem(file));
+      const item = addItem(newItem(file, taken));
       came[item.state === "refused" ? "refused" : "added"].push(item);
     } else {
       came[await meetAgain(known, file)].push(known);
@@ -46,13 +57,19 @@ export async function choose(files) {
 /** The row that a file belongs to. Of one from before the reload, the name says that it is meant.
  * @param {File} file @returns {Promise<Item | undefined>} */
 async function knownAs(file) {
-  const namesakes = items().filter((item) => item.state !== "completed" && item.name === file.name);
+  const namesakes = withName(file.name).filter((item) => item.state !== "completed" && item.state !== "cancelling");
   const sameSize = namesakes.filter((item) => item.size === file.size);
   for (const item of sameSize) {
-    if (!item.file || item.file.lastModified === file.lastModified) return item;
-    if (item.fingerprint && item.fingerprint === (await markOf(file))) return item;
+    if (item.file === file || (await isSame(item, file))) return item;
   }
-  return namesakes.find((item) => !item.file || isUnreadable(item));
+  return sameSize.find((item) => !item.file) ?? namesakes.find((item) => !item.file || isUnreadable(item));
+}
+
+/** Two files of one name, size and time may still be two: copies in a folder, or what was unpacked together.
+ * @param {Item} item @param {File} file */
+async function isSame(item, file) {
+  if (item.file && !isUnreadable(item)) item.fingerprint ??= await markOf(item.file);
+  return item.fingerprint !== undefined && item.fingerprint === (await markOf(file));
 }
 
 /** @param {Item} item */
@@ -71,14 +88,15 @@ async function meetAgain(item, file) {
     change(item, { state: isOther ? "changed" : "unsure", other: file });
     return "changed";
   }
-  item.file = file;
+  Object.assign(item, { file, other: undefined });
   return item.state === "elsewhere" ? "elsewhere" : "back";
 }
 
 /** Begin anew with another file in the same row. @param {Item} item @param {File} file */
 async function replace(item, file) {
-  cancelAtApi(item);
+  cancelAtApi(item).catch(() => {}); // the store's own clean-up removes what stays
   forget([item]);
+  release(item);
   change(item, {
     ...nothingSent(), file, other: undefined, error: undefined, note: "The file had changed: it is sent as it is now.",
     fileId: uuid(), sessionId: undefined, size: file.size, lastModified: file.lastModified, fingerprint: undefined,
@@ -104,19 +122,29 @@ async function markOf(file) {
   return fingerprintOf(file).catch(() => undefined); // it cannot be read: sending it says so
 }
 
-/** @param {File} file @returns {Item} */
-function newItem(file) {
-  const problem = problemOf(file);
+/** @param {File} file @param {Set<string>} taken @returns {Item} */
+function newItem(file, taken) {
   return {
-    fileId: uuid(), fileKey: freeKey(file.name), name: file.name, size: file.size, lastModified: file.lastModified,
-    type: file.type, category: categoryOf(file), file, state: problem ? "refused" : "ready", note: problem || undefined,
-    ...nothingSent(),
+    fileId: uuid(), fileKey: freeKey(file.name, taken), name: file.name, size: file.size, lastModified: file.lastModified,
+    type: file.type, file, ...verdict(file), ...nothingSent(),
   };
 }
 
-/** A key that no other file has: two files may have one name. @param {string} name */
-function freeKey(name) {
-  const taken = new Set([...items(), ...stored().files].map((item) => item.fileKey.normalize()));
+/** @param {File} file @returns {Pick<Item, "category" | "state" | "note">} */
+function verdict(file) {
+  const problem = problemOf(file);
+  return { category: categoryOf(file), state: problem ? "refused" : "ready", note: problem || undefined };
+}
+
+/** Of a file that was chosen when nothing was known of what is accepted. @param {Item} item */
+export function judge(item) {
+  if (!item.file || item.category) return;
+  const { state, ...known } = verdict(item.file);
+  change(item, state === "refused" ? { state, ...known } : known);
+}
+
+/** A key that no other file has: two files may have one name. @param {string} name @param {Set<string>} taken */
+function freeKey(name, taken) {
   const dot = name.lastIndexOf(".");
   const [stem, extension] = dot > 0 && name.length - dot < 20 ? [name.slice(0, dot), name.slice(dot)] : [name, ""];
   let key = name.normalize();
@@ -124,6 +152,7 @@ function freeKey(name) {
     const end = ` (${n})${extension}`;
     key = (stem.slice(0, MAX_KEY - end.length).replace(/[\ud800-\udbff]$/, "") + end).normalize();
   }
+  taken.add(key);
   return key;
 }
 

@@ -1,6 +1,8 @@
 // @ts-check
 /** What finished files show: a link, where the file can be read without signing in, and a small picture of images. */
 
+import { after } from "./patience.js";
+
 const PREVIEW_PX = 96;
 const MAX_PREVIEW_BYTES = 20_000_000;
 
@@ -11,13 +13,6 @@ let readable;
 export function isReadable(url) {
   readable ??= fetch(url, { method: "HEAD", credentials: "omit", signal: after(10_000) }).then(({ ok }) => ok, () => false);
   return readable;
-}
-
-/** @param {number} milliseconds */
-function after(milliseconds) {
-  const controller = new AbortController();
-  setTimeout(() => controller.abort(), milliseconds);
-  return controller.signal;
 }
 
 /** @param {File} file @returns {Promise<HTMLCanvasElement | null>} null: it is no picture that this browser shows */

@@ -3,30 +3,40 @@
 
 const BESIDE = new Set(["thumbs.db", "desktop.ini"]);
 
-/** @param {DataTransfer} transfer @returns {Promise<File[]>} */
+/** @typedef {{ files: File[], unreadable: string[] }} Found */
+
+/** @param {DataTransfer} transfer @returns {Promise<Found>} what cannot be read does not keep the rest back */
 export async function filesOf(transfer) {
   // All entries first: after the event has passed, there are none.
   const found = [...transfer.items].filter((item) => item.kind === "file").map((item) => ({
     entry: item.webkitGetAsEntry?.(), file: item.getAsFile(),
   }));
-  if (!found.length) return [...transfer.files];
-  const all = await Promise.all(found.map(({ entry, file }) => (entry ? below(entry, file) : file ? [file] : [])));
-  return all.flat();
+  if (!found.length) return { files: [...transfer.files], unreadable: [] };
+  /** @type {Found} */ const all = { files: [], unreadable: [] };
+  for (const { entry, file } of found) {
+    if (entry) await collect(entry, all, file);
+    else if (file) all.files.push(file);
+  }
+  return all;
 }
 
 /** Of a folder that was chosen. @param {Iterable<File>} files */
 export const withoutHidden = (files) => [...files].filter((file) => !isHidden(file.name));
 
-/** @param {FileSystemEntry} entry @param {File | null} [file] @returns {Promise<File[]>} */
-async function below(entry, file) {
-  if (entry.isFile) {
-    const read = () => new Promise((resolve, reject) =>
-      /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject));
-    return [file ?? /** @type {File} */ (await read())];
+/** @param {FileSystemEntry} entry @param {Found} all @param {File | null} [file] */
+async function collect(entry, all, file) {
+  try {
+    if (entry.isFile) {
+      const read = () => new Promise((resolve, reject) =>
+        /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject));
+      all.files.push(file ?? /** @type {File} */ (await read()));
+      return;
+    }
+    const entries = await entriesOf(/** @type {FileSystemDirectoryEntry} */ (entry));
+    for (const one of entries.filter(({ name }) => !isHidden(name))) await collect(one, all);
+  } catch {
+    all.unreadable.push(entry.name);
   }
-  const entries = await entriesOf(/** @type {FileSystemDirectoryEntry} */ (entry));
-  const visible = entries.filter((one) => !isHidden(one.name));
-  return (await Promise.all(visible.map((one) => below(one)))).flat();
 }
 
 /** @param {FileSystemDirectoryEntry} folder @returns {Promise<FileSystemEntry[]>} */

@@ -2,12 +2,12 @@
 /** The list of files: what is in it, and how it is shown. */
 
 import { Row, element } from "./row.js";
-import { bytes, duration, percent, plural } from "./words.js";
+import { bytes, duration, nameIn, names, percent, plural } from "./words.js";
 
 /**
  * @typedef {import("./memory.js").Remembered} Remembered
  * @typedef {"ready" | "registering" | "refused" | "queued" | "uploading" | "pausing" | "waiting" | "completing"
- *   | "completed" | "paused" | "interrupted" | "elsewhere" | "changed" | "unsure" | "failed"} State
+ *   | "completed" | "paused" | "interrupted" | "elsewhere" | "changed" | "unsure" | "failed" | "cancelling"} State
  * @typedef {Remembered & { state: State, file?: File, other?: File, error?: Error, note?: string, sentBytes: number,
  *   partSizeBytes: number, sentByPart: number[], kept: Set<number>, stop?: AbortController, pause?: AbortController,
  *   goesOn?: boolean, release?: () => void, renewals?: number, fileUrl?: string }} Item
@@ -23,6 +23,10 @@ const rows = new Map();
 export const items = () => [...rows.keys()];
 /** @param {...State} states */
 export const inState = (...states) => items().filter((item) => states.includes(item.state));
+/** Files of a folder of thousands are looked up one by one. @param {string} name */
+export const withName = (name) => [...(byName.get(name) ?? [])];
+/** @type {Map<string, Set<Item>>} */
+const byName = new Map();
 /** @param {Item} item */
 export const isActive = (item) => ACTIVE.has(item.state);
 
@@ -33,6 +37,7 @@ export const unfinished = () => items().filter((item) => isActive(item) || START
 export function addRow(item, actions) {
   const row = new Row(item.name, actions);
   rows.set(item, row);
+  byName.set(item.name, (byName.get(item.name) ?? new Set()).add(item));
   element("list").append(row.node);
   change(item, {});
 }
@@ -44,6 +49,7 @@ export function removeRow(item) {
   const next = /** @type {HTMLElement | null} */ (row?.node.nextElementSibling ?? row?.node.previousElementSibling ?? null);
   row?.node.remove();
   rows.delete(item);
+  byName.get(item.name)?.delete(item);
   refresh();
   if (hadFocus) (next ?? element("input")).focus();
 }
@@ -90,7 +96,7 @@ function showInterrupted(interrupted) {
   const [one] = interrupted;
   show("interrupted", one);
   element("interrupted-text").textContent = interrupted.length === 1
-    ? `${one.name} was interrupted. Choose it again: only what is missing is sent.`
+    ? `${nameIn(one)} was interrupted. Choose it again: only what is missing is sent.`
     : `${interrupted.length} uploads were interrupted. Choose them again: only what is missing is sent.`;
 }
 
@@ -101,7 +107,8 @@ function showTotal(counted, active, refused, failed) {
   const done = counted.filter((item) => item.state === "completed").length;
   show("total", counted.length);
   /** @type {HTMLProgressElement} */ (element("total")).value = percent(sent, size);
-  const speed = active.length ? speedOf(sent) : ((samples = []), 0);
+  const isMoving = navigator.onLine && active.some((item) => item.state === "uploading" || item.state === "pausing");
+  const speed = isMoving ? speedOf(sent) : ((samples = []), 0);
   element("summary").textContent = [
     counted.length ? `${done} of ${plural(counted.length, "file")} done` : inState("ready").length && "Check the categories, then start.",
     counted.length > 0 && `${bytes(sent)} of ${bytes(size)}`,
@@ -130,4 +137,28 @@ export function show(id, visible) {
 /** Tell it to a screen reader. @param {unknown[]} sentences */
 export function say(sentences) {
   element("live").textContent = sentences.filter(Boolean).join(" ");
+}
+
+const GATHER_MS = 300; // what happens to several files at once is one sentence,
+const PAUSE_MS = 5000; // and there is time to listen to it
+/** @type {Map<string, { some: Item[], sentence: (some: Item[]) => string }>} */
+const unsaid = new Map();
+let saidAt = -Infinity;
+
+/** Tell what has become of a file, together with the others that the same happens to.
+ * @param {Item} item @param {string} what for one and for many: "is paused|are paused", or what follows a colon */
+export function sayOf(item, what) {
+  const [one, many] = what.split("|");
+  const sentence = (/** @type {Item[]} */ some) =>
+    many ? `${names(some)} ${some.length > 1 ? many : one}.` : `${names(some)}: ${one}`;
+  if (!unsaid.size) setTimeout(sayGathered, Math.max(GATHER_MS, saidAt + PAUSE_MS - performance.now()));
+  const known = unsaid.get(what);
+  if (known) known.some.push(item);
+  else unsaid.set(what, { some: [item], sentence });
+}
+
+function sayGathered() {
+  say([...unsaid.values()].map(({ some, sentence }) => sentence(some)));
+  unsaid.clear();
+  saidAt = performance.now();
 }

@@ -6,14 +6,14 @@ import { inState, isActive, items, refresh, say, unfinished } from "./list.js";
 import { choose } from "./choosing.js";
 import { filesOf, withoutHidden } from "./folders.js";
 import { onChangeElsewhere, remember, stored } from "./memory.js";
-import { listenForNotice } from "./notice.js";
+import { listenForNotice, notify } from "./notice.js";
 import { acceptOf, accepted } from "./policy.js";
 import { arrive, arriveAgain, listenForBeats, restore } from "./restoring.js";
 import { element } from "./row.js";
 import { listenForToken } from "./sign-in.js";
 import { beat } from "./tabs.js";
 import { listenForReleases, pause, remove, resume, retry, start } from "./uploads.js";
-import { bytes } from "./words.js";
+import { bytes, nameIn, names } from "./words.js";
 
 /** @typedef {import("./list.js").Item} Item */
 
@@ -24,7 +24,8 @@ function listen() {
   for (const one of [input, folder]) {
     one.addEventListener("change", () => {
       const files = [...(one.files ?? [])];
-      choose(one === folder ? withoutHidden(files) : files);
+      if (one === folder) chosenFolder(withoutHidden(files));
+      else choose(files);
       one.value = ""; // so that the same file can be chosen again
     });
   }
@@ -48,13 +49,14 @@ function listen() {
     });
   }
   askBeforeCancelling(async ([item]) =>
-    item.sentBytes < MUCH_BYTES || ask(`Cancel ${item.name}?`, [item], "Cancel upload"));
+    item.sentBytes < MUCH_BYTES || ask(`Cancel ${nameIn(item)}?`, [item], "Cancel upload"));
   listenForToken(arriveAgain);
   listenForNotice();
   listenForBeats();
   listenForReleases(restore);
   onChangeElsewhere(changedElsewhere);
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && restore());
+  if (!Reflect.has(folder, "webkitdirectory")) [folder, ...(folder.labels ?? [])].forEach((one) => (one.hidden = true)); // some phones
   addEventListener("offline", () => items().some(isActive) && say(["Offline. It goes on when the network is back."]));
   listenForDrops();
 }
@@ -65,6 +67,14 @@ function changedElsewhere() {
   const missing = items().filter((item) => item.release && item.sessionId && !known.has(item.fileId) && item.state !== "completed");
   if (missing.length) remember(missing);
   restore();
+}
+
+/** @param {File[]} files @param {string[]} [unreadable] */
+function chosenFolder(files, unreadable = []) {
+  choose(files);
+  const unread = unreadable.map((name) => ({ name }));
+  if (unread.length) notify(`${names(unread)} cannot be read, and ${unread.length > 1 ? "were" : "was"} left out.`);
+  else if (!files.length) notify("There is no file in that folder.");
 }
 
 /** @param {string} id */
@@ -84,7 +94,6 @@ async function ask(question, some, yes) {
 }
 
 function showPolicy() {
-  if (!accepted()) return;
   element("choose-hint").textContent = accepted();
   inputOf("input").accept = acceptOf();
 }
@@ -93,13 +102,16 @@ function listenForDrops() {
   let depth = 0; // entering a child comes before leaving its parent
   /** @param {number} by */
   const move = (by) => document.body.classList.toggle("dropping", (depth = Math.max(0, depth + by)) > 0);
-  addEventListener("dragenter", () => move(1));
-  addEventListener("dragleave", () => move(-1));
-  addEventListener("dragover", (event) => event.preventDefault());
+  /** Text may be dropped in the field for a token. @param {DragEvent} event */
+  const hasFiles = ({ dataTransfer }) => [...(dataTransfer?.types ?? [])].includes("Files");
+  addEventListener("dragenter", (event) => hasFiles(event) && move(1));
+  addEventListener("dragleave", (event) => hasFiles(event) && move(-1));
+  addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
   addEventListener("drop", (event) => {
+    if (!event.dataTransfer || !hasFiles(event)) return;
     event.preventDefault();
     move(-depth);
-    if (event.dataTransfer) filesOf(event.dataTransfer).then(choose, () => say(["The dropped files cannot be read."]));
+    filesOf(event.dataTransfer).then(({ files, unreadable }) => chosenFolder(files, unreadable));
   });
 }
 

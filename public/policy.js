@@ -1,13 +1,16 @@
 // @ts-check
 /** What may be uploaded, as the API says it (`x-upload-policy`); the API judges, this only saves people the way. */
 
-import { bytes } from "./words.js";
+import { after } from "./patience.js";
+import { apart, bytes } from "./words.js";
 
 /**
  * @typedef {Record<string, string>} Names
  * @typedef {{ name: string, types: string[], extensions: string[], maxSizeBytes: number, maxFiles: number | null }} Category
  * @typedef {{ categories: Category[], typesByExtension?: Names, aliases?: Names, lessExactThan?: Record<string, string[]> }} Policy
  */
+
+const ANSWER_MS = 20_000;
 
 const NAMES = /** @type {Record<string, { one: string, many: string }>} */ ({
   instruction: { one: "an instruction", many: "Instructions" },
@@ -19,21 +22,24 @@ const NAMES = /** @type {Record<string, { one: string, many: string }>} */ ({
 /** @type {Policy} */
 let policy = { categories: [] };
 
-/** Whether somebody has to sign in. @returns {Promise<boolean>} */
+/** Raises what fetch raises, and an Error where something else answered. @returns {Promise<{ isTokenNeeded: boolean }>} */
 export async function loadPolicy() {
-  const response = await fetch("api/openapi.json");
+  const response = await fetch("api/openapi.json", { signal: after(ANSWER_MS) });
   const document = await response.json();
-  if (Array.isArray(document["x-upload-policy"]?.categories)) policy = document["x-upload-policy"];
-  return (document.security ?? []).length > 0;
+  const told = document["x-upload-policy"];
+  if (!response.ok || !told?.categories?.length) throw new Error("That was not the API's description.");
+  policy = told;
+  return { isTokenNeeded: (document.security ?? []).length > 0 };
 }
 
+export const isKnown = () => policy.categories.length > 0;
 export const categories = () => policy.categories;
 
 /** @param {string} name */
 export const category = (name) => policy.categories.find((one) => one.name === name);
 
 /** @param {string | null | undefined} name */
-export const nameOf = (name) => NAMES[name ?? ""]?.one ?? `a file of category ${name}`;
+export const nameOf = (name) => NAMES[name ?? ""]?.one ?? (name ? `a file of category ${name}` : "a file");
 
 /** @param {string} name */
 export const titleOf = (name) => {
@@ -65,32 +71,37 @@ export function fitting(file) {
   return policy.categories.filter((one) => one.types.includes(type) && file.size <= one.maxSizeBytes);
 }
 
-/** The category that the API would derive. @param {{ name: string, type: string }} file */
+/** The category that the API would derive; "" where none takes it, or nothing is known. @param {{ name: string, type: string }} file */
 export function categoryOf(file) {
   const type = typeOf(file);
-  const found = policy.categories.find((one) => one.types.includes(type));
-  if (found) return found.name;
-  if (type.startsWith("image/")) return "image";
-  return type === "application/pdf" ? "instruction" : "parts-list";
+  return policy.categories.find((one) => one.types.includes(type))?.name ?? "";
 }
 
 /** Why no category takes a file; "" where one does, or nothing is known. @param {{ name: string, type: string, size: number }} file */
 export function problemOf(file) {
-  if (file.size === 0) return "The file is empty: there is nothing to upload.";
-  if (!policy.categories.length || fitting(file).length) return "";
+  if (file.size === 0) return "The file is empty: there is nothing to upload. Leave it out.";
+  if (!isKnown() || fitting(file).length) return "";
   const type = typeOf(file);
   const ofType = policy.categories.filter((one) => one.types.includes(type));
   if (ofType.length) {
     const largest = ofType.reduce((one, other) => (other.maxSizeBytes > one.maxSizeBytes ? other : one));
-    return `Too large: ${bytes(file.size)}, and ${nameOf(largest.name)} may have at most ${bytes(largest.maxSizeBytes)}.`;
+    return tooLarge(file.size, largest.name, largest.maxSizeBytes);
   }
-  return `${kindOf(file.name)} are not accepted. Accepted: ${accepted()}.`;
+  return notAccepted(file.name);
+}
+
+/** @param {number} size @param {string} category @param {number} [most] */
+export function tooLarge(size, category, most) {
+  if (!most) return `Too large for ${nameOf(category)}: ${bytes(size)}. Choose a smaller file.`;
+  const [is, may] = apart(size, most);
+  return `Too large: ${is}, and ${nameOf(category)} may have at most ${may}.`;
 }
 
 /** @param {string} name */
-export function kindOf(name) {
+export function notAccepted(name) {
   const extension = extensionOf(name);
-  return extension ? `Files of the kind .${extension}` : "Files without an extension";
+  const kind = extension ? `Files of the kind .${extension}` : "Files without an extension";
+  return `${kind} are not accepted.` + (isKnown() ? ` Accepted: ${accepted()}.` : "");
 }
 
 /** All that is accepted, in one line. */

@@ -2,15 +2,15 @@
 /** What storage, the API and other tabs know of earlier uploads. */
 
 import { UploadError } from "./upload-client.js";
-import { addItem } from "./choosing.js";
+import { addItem, judge } from "./choosing.js";
 import { change, inState, items } from "./list.js";
 import { store, stored } from "./memory.js";
 import { dismiss, notify } from "./notice.js";
-import { loadPolicy } from "./policy.js";
+import { isKnown, loadPolicy } from "./policy.js";
 import { explainAlone } from "./reasons.js";
 import { askForToken, token } from "./sign-in.js";
 import { heldFiles, onBeat } from "./tabs.js";
-import { client, nothingSent, remove, retry, run, waitForOther } from "./uploads.js";
+import { client, completed, finish, learnBeforeStart, nothingSent, remove, retry, run, waitForOther } from "./uploads.js";
 import { names } from "./words.js";
 
 /**
@@ -22,6 +22,7 @@ import { names } from "./words.js";
 const NOBODY = "00000000-0000-0000-0000-000000000000";
 const PATIENCE_MS = 4000; // a service that does not answer in so long is worth a sentence
 const AGAIN_MS = 15_000;
+const TOGETHER_MS = 1000; // other tabs' changes in so long are looked at together
 
 /** @type {Promise<void> | null} */
 let restoring = null;
@@ -34,6 +35,7 @@ export async function restore() {
     while (isDue) {
       isDue = false;
       await restoreOnce();
+      if (isDue) await new Promise((done) => setTimeout(done, TOGETHER_MS));
     }
   })().finally(() => (restoring = null));
   return restoring;
@@ -45,8 +47,9 @@ async function restoreOnce() {
   inState("interrupted", "elsewhere").filter((item) => !isKnown.has(item.fileId)).forEach(remove);
   const isHeld = await heldFiles();
   const shown = files.map((file) => showFile(file, isHeld(file.fileId))).filter((item) => item !== null);
-  const sessions = [...new Set(shown.map((item) => item.sessionId ?? ""))].filter(Boolean);
-  await Promise.all(sessions.map((sessionId) => restoreSession(sessionId, shown.filter((item) => item.sessionId === sessionId))));
+  const ours = shown.filter((item) => item.state === "interrupted"); // another tab's own tells of itself
+  const sessions = [...new Set(ours.map((item) => item.sessionId ?? ""))].filter(Boolean);
+  await Promise.all(sessions.map((sessionId) => restoreSession(sessionId, ours.filter((item) => item.sessionId === sessionId))));
 }
 
 /** At once, whatever the API says later. @param {Remembered} file @param {boolean} isHeld @returns {Item | null} */
@@ -74,7 +77,7 @@ async function restoreSession(sessionId, some) {
     if (!(error instanceof UploadError)) throw error;
     if (error.status === 401) return askForToken(explainAlone(error));
     if (error.status === 404) return over(sessionId, some);
-    complain(`${explainAlone(error)} Your uploads are not lost.`);
+    complain(explainAlone(error));
     setTimeout(restore, AGAIN_MS);
   } finally {
     clearTimeout(slow);
@@ -105,6 +108,7 @@ async function restoreFile(item, summary, session) {
       missing.has(i + 1) ? 0 : Math.min(partSizeBytes, item.size - i * partSizeBytes));
     const sentBytes = sentByPart.reduce((sum, sent) => sum + sent, 0);
     if (item.state === "interrupted") change(item, { sentBytes, partSizeBytes, sentByPart });
+    if (item.state === "interrupted" && !missing.size && summary.status === "pending") return finish(item);
   }
   if (item.file && item.state === "interrupted") run(item);
 }
@@ -122,15 +126,45 @@ function over(sessionId, lost) {
 
 /** Find out whether somebody has to sign in, and what there is to go on with. @param {() => void} onPolicy */
 export async function arrive(onPolicy) {
+  learnBeforeStart(() => learn(onPolicy));
+  addEventListener("online", () => isKnown() || learn(onPolicy));
+  await learn(onPolicy);
+  if (token() || stored().files.length) await restore();
+}
+
+/** @type {Promise<void> | null} */
+let learning = null;
+
+/** What may be uploaded, and whether that takes a token; one question at once. @param {() => void} onPolicy */
+function learn(onPolicy) {
+  learning ??= learnOnce(onPolicy).finally(() => (learning = null));
+  return learning;
+}
+
+/** @param {() => void} onPolicy */
+async function learnOnce(onPolicy) {
+  let isSaid = false;
+  const tell = () => {
+    isSaid = true;
+    notify("What may be uploaded could not be loaded: the upload service does not answer.", { label: "Try again", act: () => learn(onPolicy) });
+  };
+  const slow = setTimeout(tell, PATIENCE_MS);
   try {
-    const isTokenNeeded = await loadPolicy();
+    const { isTokenNeeded } = await loadPolicy();
+    clearTimeout(slow);
+    if (isSaid || isUnknown) dismiss();
+    isUnknown = false;
+    inState("ready", "registering").forEach(judge);
     onPolicy();
     if (isTokenNeeded && !token()) askForToken("This service needs an access token.");
   } catch {
-    notify("The upload service does not answer. You can choose files: they are sent when it does.");
+    clearTimeout(slow);
+    isUnknown = true;
+    tell();
   }
-  if (token() || stored().files.length) await restore();
 }
+
+let isUnknown = false;
 
 /** Signed in: is the token good? Then go on with what had failed for it. */
 export async function arriveAgain() {
@@ -146,9 +180,10 @@ export async function arriveAgain() {
 
 /** Other tabs say how far their files are. */
 export function listenForBeats() {
-  onBeat(({ fileId, state, sentBytes, partSizeBytes, sentByPart }) => {
+  onBeat(({ fileId, state, sentBytes, partSizeBytes, sentByPart, fileUrl }) => {
     const item = items().find((one) => one.fileId === fileId && ["interrupted", "elsewhere"].includes(one.state));
-    if (!item || state === "completed") return;
+    if (!item) return;
+    if (state === "completed") return change(item, { state, sentBytes, partSizeBytes, sentByPart, fileUrl });
     if (item.state === "interrupted") waitForOther(item);
     change(item, { sentBytes, partSizeBytes, sentByPart });
   });

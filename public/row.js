@@ -41,8 +41,6 @@ export class Row {
       button.addEventListener("click", actions[action]);
     }
     const select = /** @type {HTMLSelectElement} */ (this.find(".category"));
-    const known = categories().map((one) => new Option(titleOf(one.name), one.name));
-    if (known.length) select.replaceChildren(...known); // else those of the template
     select.setAttribute("aria-label", `Category of ${name}`);
     select.addEventListener("change", () => actions.category(select.value));
   }
@@ -58,9 +56,10 @@ export class Row {
     const help = helps(item);
     this.node.dataset.state = state;
     const isHopeless = state === "refused" && !help.retry && !help.category; // no category takes it
-    this.node.dataset.category = isHopeless ? "none" : item.category;
+    this.node.dataset.category = isHopeless || !item.category ? "none" : item.category;
     this.find(".size").textContent = bytes(item.size);
     const select = /** @type {HTMLSelectElement} */ (this.find(".category"));
+    if (!select.length) select.replaceChildren(...categories().map((one) => new Option(titleOf(one.name), one.name)));
     select.value = item.category;
     select.disabled = !UNSETTLED.has(state) || !help.category;
     this.#offer({
@@ -74,7 +73,7 @@ export class Row {
     this.#showBricks(item);
     if (state === "completed") this.#showFinished(item);
     const status = this.find(".status");
-    const text = explain(item) || item.note || statusOf(item);
+    const text = explain(item) || [item.note, statusOf(item)].filter(Boolean).join(" ");
     if (status.textContent !== text) status.textContent = text;
   }
 

@@ -27,9 +27,12 @@ function keep(text) {
 
 /** @param {string} problem what the API said */
 export function askForToken(problem) {
+  const text = token() ? problem : "This service needs an access token.";
   show("sign-in", true);
+  show("token-problem", token());
+  element("token-problem").textContent = text;
   element("token").focus();
-  say([token() ? problem : "This service needs an access token."]);
+  say([text]);
 }
 
 /** @param {() => void} then called when there is a token */

@@ -2,10 +2,28 @@
 /** Several tabs: the one that holds a file's lock sends it, and tells the others how far it is. */
 
 /** @typedef {import("./list.js").Item} Item */
-/** @typedef {{ fileId: string, state: string, sentBytes: number, partSizeBytes: number, sentByPart: number[] }} Beat */
+/** @typedef {{ fileId: string, state: string, sentBytes: number, partSizeBytes: number, sentByPart: number[], fileUrl?: string }} Beat */
 
 const HEARD_MS = 5000; // without locks (plain http): a tab that was silent for so long is gone
-const channel = "BroadcastChannel" in window ? new BroadcastChannel("uploads") : null;
+const channel = open();
+
+function open() {
+  try {
+    return new BroadcastChannel("uploads");
+  } catch { // not there, or blocked with the storage
+    return null;
+  }
+}
+
+/** @returns {Promise<LockManager | null>} null on plain http, and where storage is blocked */
+async function locks() {
+  try {
+    await navigator.locks.query();
+    return navigator.locks;
+  } catch {
+    return null;
+  }
+}
 
 /** @type {Map<string, number>} */
 const heardAt = new Map();
@@ -17,13 +35,14 @@ const lockOf = (fileId) => `upload ${fileId}`;
 export async function hold(item) {
   if (item.release) return true;
   const { fileId } = item;
-  if (!navigator.locks) {
+  const manager = await locks();
+  if (!manager) {
     if (wasHeard(fileId)) return false;
     item.release = () => {};
     return true;
   }
   return new Promise((resolve) => {
-    navigator.locks.request(lockOf(fileId), { ifAvailable: true }, (lock) => {
+    manager.request(lockOf(fileId), { ifAvailable: true }, (lock) => {
       resolve(lock !== null);
       return lock && new Promise((release) => (item.release = () => release(undefined)));
     });
@@ -38,26 +57,29 @@ export function release(item) {
 
 /** Resolves when no other tab has the file. @param {string} fileId */
 export async function released(fileId) {
-  if (navigator.locks) return navigator.locks.request(lockOf(fileId), () => {});
+  const manager = await locks();
+  if (manager) return manager.request(lockOf(fileId), () => {});
   while (wasHeard(fileId)) await new Promise((done) => setTimeout(done, HEARD_MS));
 }
 
 /** @returns {Promise<(fileId: string) => boolean>} which files some tab holds */
 export async function heldFiles() {
-  if (!navigator.locks) return wasHeard;
-  const held = new Set((await navigator.locks.query()).held?.map((lock) => lock.name));
+  const manager = await locks();
+  if (!manager) return wasHeard;
+  const held = new Set((await manager.query()).held?.map((lock) => lock.name));
   return (fileId) => held.has(lockOf(fileId));
 }
 
 /** One tab at a time. @template T @param {() => Promise<T>} task @returns {Promise<T>} */
 export async function inTurn(task) {
-  return navigator.locks ? navigator.locks.request("upload session", task) : task();
+  const manager = await locks();
+  return manager ? manager.request("upload session", task) : task();
 }
 
 /** Tell the other tabs about the files of this one. @param {Item[]} items */
 export function beat(items) {
-  const beats = items.filter((item) => item.release).map(({ fileId, state, sentBytes, partSizeBytes, sentByPart }) =>
-    ({ fileId, state, sentBytes, partSizeBytes, sentByPart }));
+  const beats = items.filter((item) => item.release).map(({ fileId, state, sentBytes, partSizeBytes, sentByPart, fileUrl }) =>
+    ({ fileId, state, sentBytes, partSizeBytes, sentByPart, fileUrl }));
   if (beats.length) channel?.postMessage(beats);
 }
 
@@ -65,7 +87,7 @@ export function beat(items) {
 export function onBeat(react) {
   channel?.addEventListener("message", ({ data }) => {
     for (const one of /** @type {Beat[]} */ (data)) {
-      heardAt.set(one.fileId, Date.now());
+      heardAt.set(one.fileId, performance.now());
       react(one);
     }
   });
@@ -73,5 +95,5 @@ export function onBeat(react) {
 
 /** @param {string} fileId */
 function wasHeard(fileId) {
-  return Date.now() - (heardAt.get(fileId) ?? 0) < HEARD_MS;
+  return performance.now() - (heardAt.get(fileId) ?? -Infinity) < HEARD_MS;
 }

@@ -2,13 +2,13 @@
 /** What happens to files after they were chosen: registered, sent, paused, tried again, cancelled. */
 
 import { SESSION_OVER, UploadClient, UploadError, fingerprintOf, registerAcrossSessions, uuid } from "./upload-client.js";
-import { change, items, removeRow, say } from "./list.js";
+import { change, items, removeRow, say, sayOf } from "./list.js";
 import { forget, isKept, remember, store, stored } from "./memory.js";
 import { notify } from "./notice.js";
-import { category } from "./policy.js";
+import { category, isKnown } from "./policy.js";
 import { explain } from "./reasons.js";
 import { askForToken, token } from "./sign-in.js";
-import { hold, inTurn, release, released } from "./tabs.js";
+import { beat, hold, inTurn, release, released } from "./tabs.js";
 import { names, plural } from "./words.js";
 
 /**
@@ -21,6 +21,8 @@ import { names, plural } from "./words.js";
 const MAX_RENEWALS = 3; // of one file: a session that ends again and again is not followed for ever
 const TOGETHER_MS = 150; // files whose session ends together are registered together
 
+const LAST_WORD_MS = 200; // a tab says that a file is finished before it gives it back; it may arrive after
+
 export const client = new UploadClient({ getToken: token });
 
 export function nothingSent() {
@@ -28,6 +30,11 @@ export function nothingSent() {
 }
 
 // --- Registering
+
+/** Once more, where it could not be loaded: then files have their category before they go. @type {() => Promise<void>} */
+let learnPolicy = async () => {};
+/** @param {() => Promise<void>} learn */
+export const learnBeforeStart = (learn) => (learnPolicy = learn);
 
 /** The stored session; a new one where there is none, or where that one takes no more. Two tabs share it.
  * @param {Session | null} spent */
@@ -65,6 +72,7 @@ export async function start(some) {
   some.forEach((item) => change(item, { state: "registering", error: undefined }));
   await Promise.all(some.map(hold)); // before they are remembered: other tabs see at once that they are live
   await Promise.all(some.map(mark));
+  if (!isKnown()) await learnPolicy();
   const going = some.filter((item) => item.state === "registering");
   try {
     const registrations = await registerAcrossSessions(client, going.map(choiceOf), {
@@ -73,7 +81,10 @@ export async function start(some) {
         asked.forEach(({ fileId, fileKey }, n) => become(going[indexes[n]], { fileId, fileKey: fileKey ?? fileId, sessionId: session.sessionId }));
         remember(indexes.map((i) => going[i])); // before the answer, which may be lost
       },
-      onAccepted: (registration, i) => going[i].state === "registering" && run(going[i], registration),
+      onAccepted: (registration, i) => {
+        if (going[i].state === "registering") run(going[i], registration);
+        else cancelAtApi(going[i]).catch(() => {}); // cancelled meanwhile
+      },
     });
     refuse(going.filter((item, i) => registrations[i].error && change(item, { state: "refused", error: registrations[i].error }) === undefined));
   } catch (error) {
@@ -150,11 +161,30 @@ export async function run(item, upload) {
         });
       },
     });
-    change(item, { state: "completed", sentBytes: item.size, note: undefined, fileUrl });
-    release(item);
-    say([`${item.name} is uploaded.`]);
+    completed(item, fileUrl);
   } catch (error) {
     stopped(item, error);
+  }
+}
+
+/** @param {Item} item @param {string} [fileUrl] */
+export function completed(item, fileUrl) {
+  change(item, { state: "completed", sentBytes: item.size, note: undefined, error: undefined, fileUrl });
+  beat([item]); // so that other tabs need not ask
+  release(item);
+  sayOf(item, "is uploaded|are uploaded");
+}
+
+/** Complete a file whose parts are all there: that takes no file. @param {Item} item */
+export async function finish(item) {
+  if (!item.sessionId) return;
+  if (!(await hold(item))) return waitForOther(item);
+  change(item, { state: "completing" });
+  try {
+    completed(item, (await client.complete(item.sessionId, item.fileId)).fileUrl);
+  } catch {
+    release(item);
+    change(item, { state: "interrupted" }); // choosing the file again finds out why
   }
 }
 
@@ -164,7 +194,7 @@ function stopped(item, error) {
   if (error === "pause") {
     change(item, { state: "paused" });
     if (item.goesOn) return run(item);
-    return say([`${item.name} is paused.`]);
+    return sayOf(item, "is paused|are paused");
   }
   const canRenew = error instanceof UploadError && error.isOver && (item.renewals ?? 0) < MAX_RENEWALS;
   if (canRenew) return renew(item, SESSION_OVER.has(error.reason));
@@ -198,7 +228,7 @@ function renewAll() {
 export function fail(item, error) {
   change(item, { state: "failed", error: error instanceof Error ? error : new Error(String(error)) });
   if (error instanceof UploadError && error.status === 401) return askForToken(explain(item));
-  say([`${item.name}: ${explain(item)}`]);
+  sayOf(item, explain(item));
 }
 
 // --- What people press
@@ -212,10 +242,11 @@ export function pause(item) {
 
 /** @param {Item[]} some */
 export function retry(some) {
-  some.forEach((item) => (item.renewals = 0));
-  const registered = some.filter((item) => item.state === "failed" && item.sentByPart.length > 0);
+  const able = some.filter((item) => item.file);
+  able.forEach((item) => (item.renewals = 0));
+  const registered = able.filter((item) => item.state === "failed" && item.sentByPart.length > 0);
   registered.forEach((item) => run(item));
-  const others = some.filter((item) => !registered.includes(item));
+  const others = able.filter((item) => !registered.includes(item));
   if (others.length) start(others);
 }
 
@@ -223,7 +254,9 @@ export function retry(some) {
 export async function waitForOther(item) {
   change(item, { state: "elsewhere" });
   await released(item.fileId);
-  if (items().includes(item) && item.state === "elsewhere") change(item, { state: "interrupted" });
+  await new Promise((done) => setTimeout(done, LAST_WORD_MS));
+  if (!items().includes(item) || item.state !== "elsewhere") return;
+  change(item, { state: "interrupted" });
   onReleased();
 }
 

@@ -11,6 +11,12 @@ export function bytes(count) {
   return `${n < 10 && unit > 1 ? n.toFixed(1) : Math.round(n)}\u00a0${units[unit]}`;
 }
 
+/** Two sizes of which one is larger, so that it shows. @param {number} one @param {number} other */
+export function apart(one, other) {
+  const both = [one, other].map(bytes);
+  return both[0] === both[1] ? [one, other].map((count) => `${count.toLocaleString("en-GB")}\u00a0bytes`) : both;
+}
+
 /** @param {number} part @param {number} whole */
 export function percent(part, whole) {
   return whole ? Math.floor((100 * part) / whole) : 0;
@@ -27,9 +33,14 @@ export function duration(seconds) {
   return seconds < 3600 ? `${Math.round(seconds / 60)}\u00a0min` : `${(seconds / 3600).toFixed(1)}\u00a0h`;
 }
 
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\u200f\u202a-\u202e\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+/** A name inside of a sentence, which keeps its own direction to itself. @param {{ name: string }} file */
+export const nameIn = ({ name }) => (RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name);
+
 /** The first few, and how many more. @param {{ name: string }[]} some */
 export function names(some) {
-  const first = some.slice(0, 3).map(({ name }) => name).join(", ");
+  const first = some.slice(0, 3).map(nameIn).join(", ");
   return some.length > 3 ? `${first} and ${some.length - 3} more` : first;
 }
 
@@ -42,10 +53,12 @@ export function statusOf(item) {
     case "ready": return "";
     case "registering": return "Registering …";
     case "queued": return "Next";
-    case "uploading": return progress + resumed;
+    case "uploading":
+      return item.sentBytes < item.size ? progress + resumed : `All ${bytes(item.size)} are sent: waiting until the store has them`;
     case "pausing": return `${progress} · pausing: what is on its way arrives first`;
     case "waiting": return navigator.onLine ? "No answer: trying again …" : `Offline at ${progress}: goes on when the network is back`;
     case "completing": return "Assembling …";
+    case "cancelling": return navigator.onLine ? "Cancelling …" : "Offline: it is cancelled when the network is back";
     case "completed": return "Done" + resumed;
     case "paused": return `Paused at ${progress}`;
     case "interrupted":

@@ -1,5 +1,6 @@
 """What people choose: folders, files that are refused, and what the page says of them."""
 
+import os
 import re
 import struct
 import zlib
@@ -171,6 +172,124 @@ def test_two_files_of_a_long_name_have_keys_that_the_api_takes(page, api):
     keys = [file["fileKey"] for file in api.show(page.session_id())["files"]]
     assert keys == [name, "m" * 246 + " (2).pdf"]
     assert all(len(key) <= 255 for key in keys)
+
+
+def test_two_files_that_only_look_the_same_are_two_files(page, tmp_path):
+    """Of one name, size and time, as they come out of an archive; and one of them twice."""
+    paths = [tmp_path / folder / "manual.pdf" for folder in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_bytes(b"%PDF " + path.parent.name.encode())
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    page.choose(*paths, paths[0])
+    expect(page.tab.locator("li.file")).to_have_count(2)
+    page.choose(paths[1])
+    expect(page.tab.get_by_role("status")).to_have_text("manual.pdf: in the list already.")
+    expect(page.tab.locator("li.file")).to_have_count(2)
+
+
+def test_one_file_in_two_lots_is_one(page):
+    page.tab.evaluate(
+        """async () => {
+            const { choose } = await import("/choosing.js");
+            const make = () => new File(["%PDF"], "manual.pdf", { type: "application/pdf" });
+            await Promise.all([choose([make()]), choose([make()])]);
+        }"""
+    )
+    expect(page.tab.locator("li.file")).to_have_count(1)
+
+
+def test_text_that_is_dropped_is_no_file(page):
+    """It goes where it is dropped, which may be the field for a token."""
+    taken = page.tab.evaluate(
+        """() => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.setData("text/plain", "a word");
+            return ["dragenter", "dragover", "drop"].map((kind) => {
+                const event = new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true });
+                return !document.body.dispatchEvent(event) || document.body.classList.contains("dropping");
+            });
+        }"""
+    )
+    assert taken == [False, False, False]
+    expect(page.tab.locator("li.file")).to_have_count(0)
+
+
+def test_a_folder_without_files_says_so(page, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / ".hidden").write_bytes(b"x")
+    page.tab.set_input_files("#folder", tmp_path / "empty")
+    expect(page.tab.locator("#notice")).to_contain_text("There is no file in that folder.")
+
+
+def test_what_cannot_be_read_does_not_keep_the_rest_back(page):
+    found = page.tab.evaluate(
+        """async () => {
+            const { filesOf } = await import("/folders.js");
+            const file = (name) => ({ name, isFile: true, file: (done) => done(new File(["x"], name)) });
+            const folder = (name, readEntries) => ({ name, createReader: () => ({ readEntries }) });
+            const broken = { name: "broken", isFile: true, file: (done, fail) => fail(new Error("gone")) };
+            const locked = folder("locked", (done, fail) => fail(new Error("no")));
+            const some = [[file("a.pdf"), broken, locked, file("b.pdf")], []];
+            const set = folder("set", (done) => done(some.shift()));
+            const items = [{ kind: "file", webkitGetAsEntry: () => set, getAsFile: () => null }];
+            const { files, unreadable } = await filesOf({ items });
+            return [files.map(({ name }) => name), unreadable];
+        }"""
+    )
+    assert found == [["a.pdf", "b.pdf"], ["broken", "locked"]]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 502, "body": "<h1>Bad gateway</h1>"},
+        {"status": 500, "body": '{"error": {"code": "INTERNAL_ERROR"}}'},
+        {"status": 200, "body": "{}"},
+        None,
+    ],
+    ids=["html", "json", "other", "broken"],
+)
+def test_a_policy_that_could_not_be_loaded_is_said_and_loaded_again(page, files, answer):
+    """The page guesses nothing meanwhile."""
+
+    def fail(route):
+        return route.fulfill(**answer) if answer else route.abort()
+
+    page.tab.route("**/api/openapi.json", fail)
+    page.reload()
+    notice = page.tab.locator("#notice")
+    expect(notice).to_contain_text("What may be uploaded could not be loaded")
+    page.choose(files("manual.pdf", 500), files("photo.tiff", 500))
+    expect(page.tab.locator("li.file[data-state=ready][data-category=none]")).to_have_count(2)
+    expect(page.row("manual.pdf").locator("select")).to_be_hidden()
+    page.tab.unroute("**/api/openapi.json")
+    notice.get_by_role("button", name="Try again").click()
+    expect(notice).to_be_hidden()
+    expect(page.tab.get_by_label("Category of manual.pdf")).to_have_value("instruction")
+    page.expect_status("photo.tiff", "Files of the kind .tiff are not accepted. Accepted: Instructions (PDF)")
+    expect(page.tab.locator("#choose-hint")).to_contain_text("Instructions (PDF)")
+    page.start()
+    page.expect_state("manual.pdf", "completed")
+
+
+def test_without_a_policy_the_api_says_what_a_file_is(page, files, api):
+    page.tab.route("**/api/openapi.json", lambda route: route.fulfill(status=404, body="Not here"))
+    page.reload()
+    page.upload(files("manual.pdf", 500), files("photo.tiff", 500))
+    page.expect_state("manual.pdf", "completed")
+    page.expect_status("photo.tiff", "Files of the kind .tiff are not accepted.")
+    assert "Accepted:" not in page.status("photo.tiff")
+    assert [file["category"] for file in api.show(page.session_id())["files"]] == ["instruction"]
+
+
+def test_sizes_that_look_equal_are_told_apart(context, serve):
+    page = Page(context.new_page(), serve(AUTH_BYPASS="true", MAX_INSTRUCTION_MB="7")).open()
+    page.drop(("manual.pdf", "application/pdf", b"x" * (7 * MIB + 1)))
+    page.expect_status(
+        "manual.pdf",
+        "Too large: 7,340,033\u00a0bytes, and an instruction may have at most 7,340,032\u00a0bytes.",
+    )
 
 
 def png(width, height):

@@ -1,5 +1,7 @@
 """The page for everybody: by keyboard, with a screen reader, signed in, on a phone, in the dark."""
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
@@ -71,15 +73,62 @@ def test_a_screen_reader_is_told_what_happens(page, files):
     )
 
 
+def test_a_screen_reader_is_not_flooded(page, files):
+    """What happens to many files at once is one sentence, and there is time to listen to it."""
+    page.tab.evaluate(
+        """() => {
+            window.said = [];
+            const live = document.getElementById("live");
+            new MutationObserver(() => said.push(live.textContent)).observe(live, { childList: true });
+        }"""
+    )
+    page.upload(*(files(f"manual-{n}.pdf", 500) for n in range(30)))
+    expect(page.tab.locator("li.file[data-state=completed]")).to_have_count(30)
+    page.wait_for(lambda: sum(map(count_of, page.tab.evaluate("said"))), 30)
+    finished = [text for text in page.tab.evaluate("said") if "uploaded" in text]
+    assert len(finished) <= 10
+    page.tab.route("**/complete", lambda route: route.fulfill(status=400, body="{}"))
+    page.upload(*(files(f"other-{n}.pdf", 500) for n in range(20)))
+    expect(page.tab.locator("li.file[data-state=failed]")).to_have_count(20)
+    page.wait_for(lambda: "Something" in page.tab.evaluate("said.at(-1)"), True)
+    assert len([text for text in page.tab.evaluate("said") if "Something" in text]) <= 10
+
+
+def count_of(sentence):
+    """How many files a sentence says are uploaded."""
+    if "uploaded" not in sentence:
+        return 0
+    more = re.search(r"and (\d+) more", sentence)
+    return len(re.findall(r"manual-\d+", sentence)) + int(more[1] if more else 0)
+
+
+def test_while_nothing_moves_no_time_is_promised(page, context, files, store):
+    summary = page.tab.locator("#summary")
+    store.hold(passing=2)
+    page.upload(files("manual.pdf", 40 * MIB))
+    expect(summary).to_contain_text("MB/s")
+    context.set_offline(True)
+    page.expect_state("manual.pdf", "waiting")
+    expect(summary).not_to_contain_text("left")
+    expect(summary).not_to_contain_text("/s")
+
+
+def test_what_is_sent_and_not_yet_confirmed_says_so(page, files, store):
+    store.hold()
+    page.upload(files("manual.pdf", 12 * MIB))
+    page.expect_status("manual.pdf", "All 13\u00a0MB are sent: waiting until the store has them")
+
+
 def test_a_deployed_page_asks_for_a_token_and_keeps_it_in_the_tab(context, serve, files, token):
     page = Page(context.new_page(), serve()).open()
     field = page.tab.get_by_label("Access token")
     expect(field).to_be_focused()
     field.fill("nonsense")
     field.press("Enter")
-    expect(page.tab.get_by_role("status")).to_have_text(
-        "This access token is not accepted. Sign in with another one."
-    )
+    words = "This access token is not accepted. Sign in with another one."
+    expect(page.tab.get_by_role("status")).to_have_text(words)
+    expect(page.tab.locator("#token-problem")).to_have_text(words)
+    expect(page.tab.locator("#token-problem")).to_be_visible()
     field.fill(token)
     field.press("Enter")
     expect(field).to_be_hidden()

@@ -142,19 +142,116 @@ def test_a_file_that_changes_on_disk_is_one_row_and_one_sentence(page, files, st
     page.choose(manual)
     page.expect_state("manual.pdf", "completed")
     expect(page.tab.locator("li.file")).to_have_count(1)
+    assert object_of(page, api, s3, env) == new
+
+
+def test_the_right_file_after_a_wrong_one_is_sent_to_its_end(page, files, store, tmp_path, api, s3, env):
+    """Also when it is paused and resumed: of the wrong one, nothing goes."""
+    manual = interrupt(page, files, store, parts=8)
+    wrong = tmp_path / "other" / "manual.pdf"
+    wrong.parent.mkdir()
+    wrong.write_bytes(os.urandom(40 * MIB))
+    page.choose(wrong)
+    page.expect_state("manual.pdf", "changed")
+    store.hold()
+    page.choose(manual)
+    page.wait_for(lambda: store.held, 4)
+    page.press("Pause", "manual.pdf")
+    store.release()
+    page.expect_state("manual.pdf", "paused")
+    page.press("Resume", "manual.pdf")
+    page.expect_state("manual.pdf", "completed")
+    assert object_of(page, api, s3, env) == manual.read_bytes()
+
+
+def test_of_two_interrupted_files_of_one_name_each_is_known_again(page, store, tmp_path):
+    """Chosen in another order."""
+    paths = [tmp_path / folder / "manual.pdf" for folder in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_bytes(os.urandom(6 * MIB))
+    store.hold()
+    page.upload(*paths)
+    page.wait_for(lambda: store.held, 4)
+    page.reload()
+    page.wait_for(lambda: store.dropped, 4)
+    store.release()
+    expect(page.tab.locator("li.file[data-state=interrupted]")).to_have_count(2)
+    page.choose(*reversed(paths))
+    expect(page.tab.locator("li.file[data-state=completed]")).to_have_count(2)
+
+
+def test_a_file_whose_parts_are_all_there_is_completed_without_it(page, files, store, api):
+    """The page was closed before the store had assembled it."""
+    page.tab.route("**/complete", lambda route: None)  # no answer
+    page.upload(files("manual.pdf", 12 * MIB))
+    page.expect_state("manual.pdf", "completing")
+    page.tab.unroute("**/complete")
+    page.reload()
+    page.expect_state("manual.pdf", "completed")
+    assert [file["status"] for file in api.show(page.session_id())["files"]] == ["completed"]
+    assert len(store.puts) == 3
+
+
+def test_a_complete_whose_answer_the_page_did_not_see_is_done(page, files, store):
+    page.tab.route("**/complete", lambda route: route.fetch() and None)
+    page.upload(files("manual.pdf", 12 * MIB))
+    page.expect_state("manual.pdf", "completing")
+    page.reload()
+    page.expect_state("manual.pdf", "completed")
+
+
+def test_a_network_that_goes_before_the_end_is_waited_for(page, context, files, store):
+    store.hold(passing=2)
+    page.upload(files("manual.pdf", 12 * MIB))
+    page.wait_for(lambda: (len(store.puts), store.held), (2, 1))
+    context.set_offline(True)
+    store.release()
+    page.wait_for(lambda: len(store.puts), 3)
+    page.expect_status("manual.pdf", "Offline at 13\u00a0MB of 13\u00a0MB")
+    context.set_offline(False)
+    page.expect_state("manual.pdf", "completed")
+    assert sorted(store.stored()) == [1, 2, 3]
+
+
+def test_a_cancelled_upload_says_so_while_the_network_is_away(page, context, files, store, api):
+    store.hold(passing=1)
+    page.upload(files("manual.pdf", 20 * MIB))
+    page.wait_for(lambda: (len(store.puts), store.held), (1, 3))
+    session = page.session_id()
+    context.set_offline(True)
+    page.press("Cancel", "manual.pdf")
+    page.expect_status("manual.pdf", "Offline: it is cancelled when the network is back")
+    expect(page.row("manual.pdf").get_by_role("button")).to_have_count(0)
+    context.set_offline(False)
+    expect(page.row("manual.pdf")).to_have_count(0)
+    assert api.show(session)["files"] == []
+
+
+def test_a_cancel_that_fails_leaves_the_file_and_says_so(page, files, store):
+    interrupt(page, files, store)
+    page.tab.route("**/files/*", lambda route: route.fulfill(status=400, body="{}"))
+    page.press("Cancel", "manual.pdf")
+    page.expect_state("manual.pdf", "interrupted")
+    expect(page.tab.locator("#notice")).to_contain_text("manual.pdf is not cancelled.")
+
+
+def object_of(page, api, s3, env):
+    """The bytes of the one file of the session."""
     [file] = api.show(page.session_id())["files"]
     key = file["fileUrl"].partition(f"/{env['MOC_BUCKET']}/")[2]
-    assert s3.get_object(Bucket=env["MOC_BUCKET"], Key=key)["Body"].read() == new
+    return s3.get_object(Bucket=env["MOC_BUCKET"], Key=key)["Body"].read()
 
 
-def interrupt(page, files, store):
-    """Upload manual.pdf of three parts, of which one arrives, and reload."""
-    manual = files("manual.pdf", 12 * MIB)
+def interrupt(page, files, store, parts=3):
+    """Upload manual.pdf, of which one part arrives, and reload."""
+    manual = files("manual.pdf", parts * 5 * MIB if parts > 3 else 12 * MIB)
+    waiting = min(4, parts - 1)
     store.hold(passing=1)
     page.upload(manual)
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 2))
+    page.wait_for(lambda: (len(store.puts), store.held), (1, waiting))
     page.reload()
-    page.wait_for(lambda: store.dropped, 2)
+    page.wait_for(lambda: store.dropped, waiting)
     store.release()
     page.expect_state("manual.pdf", "interrupted")
     return manual

@@ -157,3 +157,61 @@ def test_a_service_that_is_down_after_a_reload_says_so(page, files, store):
     page.tab.unroute("**/api/mocs/**")
     page.expect_status("manual.pdf", "Interrupted at 41%")
     expect(page.tab.locator("#notice")).to_be_hidden()
+
+
+def test_a_session_that_expires_midway_is_followed_by_a_new_one(page, files, store, api):
+    """As the API says it, from a moment on: reports, questions and `complete` alike."""
+    store.hold(passing=1)
+    page.upload(files("manual.pdf", 30 * MIB))
+    page.wait_for(lambda: (len(store.puts), store.held), (1, 4))
+    session = page.session_id()
+    error = {"code": "BAD_REQUEST", "reason": "SESSION_EXPIRED", "message": "The session has expired."}
+    body = json.dumps({"error": error, "requestId": "req-7"})
+    page.tab.route(f"**/{session}/files/**", lambda route: route.fulfill(status=400, body=body))
+    store.release()
+    page.expect_state("manual.pdf", "completed")
+    assert page.session_id() != session
+    expect(page.tab.locator("#notice")).to_contain_text("1 file is sent again")
+
+
+def test_a_tab_that_watches_asks_the_api_for_nothing(page, context, site, files):
+    """The one that sends tells how far it is, and that it is done."""
+    other = Page(context.new_page(), site).open()
+    calls = []
+    other.tab.on("request", lambda request: calls.append(request.url) if "/api/mocs" in request.url else None)
+    page.upload(*(files(f"manual-{n}.pdf", 500) for n in range(30)))
+    expect(page.tab.locator("li.file[data-state=completed]")).to_have_count(30)
+    expect(other.tab.locator("li.file[data-state=completed]")).to_have_count(30)
+    assert len(calls) <= 3  # one that it asks about may have been given back a moment before
+    assert other.errors == []
+
+
+def test_storage_that_the_browser_blocks_stops_nothing(page, files):
+    """Chromium refuses the locks with it."""
+    page.tab.add_init_script(
+        """const refuse = () => Promise.reject(new DOMException("", "SecurityError"));
+        LockManager.prototype.request = refuse;
+        LockManager.prototype.query = refuse;
+        const get = () => { throw new DOMException("", "SecurityError"); };
+        window.BroadcastChannel = class { constructor() { get(); } };
+        for (const name of ["localStorage", "sessionStorage"])
+            Object.defineProperty(window, name, { get });"""
+    )
+    page.reload()
+    page.upload(files("manual.pdf", 500))
+    page.expect_state("manual.pdf", "completed")
+    expect(page.tab.locator("#notice")).to_contain_text("does not let the page remember anything")
+    assert page.errors == []
+
+
+def test_storage_that_is_full_stops_nothing(page, files):
+    page.tab.add_init_script(
+        "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); }"
+    )
+    page.reload()
+    page.upload(files("a.pdf", 500), files("b.pdf", 500))
+    expect(page.tab.locator("li.file[data-state=completed]")).to_have_count(2)
+    page.upload(files("c.pdf", 500))
+    expect(page.tab.locator("li.file[data-state=completed]")).to_have_count(3)
+    expect(page.tab.locator("#notice")).to_contain_text("does not let the page remember anything")
+    assert page.errors == []

@@ -1,0 +1,9 @@
+// @ts-check
+/** `AbortSignal.timeout`, for browsers that lack it. */
+
+/** @param {number} milliseconds */
+export function after(milliseconds) {
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), milliseconds);
+  return controller.signal;
+}
