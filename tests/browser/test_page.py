@@ -258,6 +258,49 @@ def test_every_state_is_accessible_and_pictured(
         store.reset()
 
 
+NAMES = (
+    "m" * 120 + ".pdf",
+    "הוראות הרכבה של המגדלור הגדול.pdf",
+    "a name of many words that somebody typed to say everything about it.csv",
+    "🏰🧱 Château fort (final) (2) copy.png",
+)
+# Pairs of what people read or press in a row, of which one covers the other.
+COVERED = """() => [...document.querySelectorAll("li.file")].flatMap((row) => {
+    const seen = [...row.querySelectorAll(".name, .size, select, button, .status")]
+        .filter((one) => one.getClientRects().length && one.textContent);
+    const boxes = seen.map((one) => one.getBoundingClientRect());
+    return boxes.flatMap((a, i) => boxes.slice(i + 1).flatMap((b, j) =>
+        a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1
+            ? [seen[i].className + " " + seen[i + 1 + j].className] : []));
+})"""
+
+
+@pytest.mark.parametrize("width", [320, 390, 1200])
+def test_long_names_cover_nothing(page, store, width):
+    page.tab.set_viewport_size({"width": width, "height": 700})
+    page.drop(*((name, "", b"x" * 5000) for name in NAMES), ("setup.exe", "", b"MZ"))
+
+    def check():
+        assert page.tab.evaluate(COVERED) == []
+        assert page.tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        names = page.tab.locator("li.file h3")
+        assert min(names.nth(i).bounding_box()["width"] for i in range(5)) > 60
+
+    check()
+    store.hold()
+    page.start()
+    page.wait_for(lambda: store.held, 4)
+    check()
+    page.tab.get_by_role("button", name="Cancel all").click()
+    box = page.tab.get_by_role("dialog").bounding_box()
+    assert box["x"] >= 10
+    assert box["x"] + box["width"] <= width - 10
+    page.tab.get_by_role("button", name="Keep uploading").click()
+    store.release()
+    expect(page.tab.locator("li.file[data-state=completed]")).to_have_count(4)
+    check()
+
+
 def test_a_signed_in_form_is_accessible(context, serve):
     page = Page(context.new_page(), serve()).open()
     expect(page.tab.get_by_label("Access token")).to_be_visible()
