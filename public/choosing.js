@@ -117,9 +117,14 @@ export function goOn(item) {
   resume([item]);
 }
 
+/** @type {WeakMap<Blob, Promise<string | undefined>>} */
+const marks = new WeakMap();
+
 /** @param {Blob} file @returns {Promise<string | undefined>} */
-async function markOf(file) {
-  return fingerprintOf(file).catch(() => undefined); // it cannot be read: sending it says so
+function markOf(file) {
+  const mark = marks.get(file) ?? fingerprintOf(file).catch(() => undefined); // it cannot be read: sending it says so
+  marks.set(file, mark);
+  return mark;
 }
 
 /** @param {File} file @param {Set<string>} taken @returns {Item} */

@@ -15,6 +15,7 @@ import { bytes, duration, nameIn, names, percent, plural } from "./words.js";
  *   resumed while it was pausing. `release`: gives the file back to other tabs.
  */
 
+const MANY = 200; // rows
 const ACTIVE = new Set(["registering", "queued", "uploading", "pausing", "waiting", "completing"]);
 const STARTED = new Set(["paused", "interrupted", "changed", "unsure", "failed"]);
 
@@ -59,7 +60,8 @@ export function change(item, changes) {
   Object.assign(item, changes);
   dirty.add(item);
   if (dirty.size > 1) return;
-  if (document.hidden) setTimeout(refresh, 250); // nothing is painted then, but the title is read
+  // Nothing is painted in a hidden tab, but its title is read; and to lay out thousands of rows takes a while.
+  if (document.hidden || rows.size > MANY) setTimeout(refresh, 250);
   else requestAnimationFrame(refresh);
 }
 

@@ -15,14 +15,14 @@ function open() {
   }
 }
 
-/** @returns {Promise<LockManager | null>} null on plain http, and where storage is blocked */
-async function locks() {
-  try {
+/** Null on plain http, and where storage is blocked. @type {Promise<LockManager | null> | undefined} */
+let usable;
+function locks() {
+  usable ??= (async () => {
     await navigator.locks.query();
     return navigator.locks;
-  } catch {
-    return null;
-  }
+  })().catch(() => null);
+  return usable;
 }
 
 /** @type {Map<string, number>} */
