@@ -5,6 +5,9 @@ Sources: clerk.com/docs (session tokens), auth0.com/docs (access tokens), docs.a
 workos.com/docs (session tokens).
 """
 
+import json
+import time
+
 import jwt
 import pytest
 
@@ -43,12 +46,73 @@ ISSUERS = {
 }  # fmt: skip
 
 
+# Others, as their documentation describes them: learn.microsoft.com (access tokens of Entra ID), keycloak.org
+# (securing apps), developer.okta.com (access tokens), better-auth.com/docs (JWT plugin).
+TENANT = "11111111-2222-3333-4444-555555555555"
+REALM = "https://id.example.com/realms/acme"
+ENTRA = f"https://login.microsoftonline.com/{TENANT}/v2.0"
+ENTRA_1 = f"https://sts.windows.net/{TENANT}/"
+OKTA = "https://acme.okta.com/oauth2/default"
+APP = "https://app.example.com"
+OTHERS = {
+    "Entra ID, v2.0": ("RS256", {"AUTH_ISSUER": ENTRA, "AUTH_AUDIENCE": "client"},
+                       {"iss": ENTRA, "aud": "client", "sub": "AAAAAAAAAAAAAAAAAAAAAIkzqFVrSaSaFHy782bbtaQ",
+                        "tid": TENANT, "oid": "o", "ver": "2.0"}),
+    "Entra ID, v1.0": ("RS256", {"AUTH_ISSUER": ENTRA_1, "AUTH_AUDIENCE": "api://uploads"},
+                       {"iss": ENTRA_1, "aud": "api://uploads", "sub": "s", "appid": "a", "ver": "1.0"}),
+    "Keycloak": ("RS256", {"AUTH_ISSUER": REALM, "AUTH_AUDIENCE": "uploads"},
+                 {"iss": REALM, "aud": ["uploads", "account"], "typ": "Bearer", "azp": "web",
+                  "sub": "f:1234:jane", "realm_access": {"roles": ["user"]}}),
+    "Keycloak, PS256": ("PS256", {"AUTH_ISSUER": REALM, "AUTH_AUDIENCE": "account"},
+                        {"iss": REALM, "aud": "account", "sub": "5f7c"}),
+    "Okta": ("RS256", {"AUTH_ISSUER": OKTA, "AUTH_AUDIENCE": "api://default"},
+             {"iss": OKTA, "aud": "api://default", "sub": "jane@example.com", "cid": "0oa", "ver": 1}),
+    "Better Auth": ("EdDSA", {"AUTH_ISSUER": APP, "AUTH_AUDIENCE": APP},
+                    {"iss": APP, "aud": APP, "sub": "k3J9"}),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ISSUERS)
 def test_a_token_as_documented_is_good(in_process, keys, name):
     algorithm, settings, shown = ISSUERS[name]
     keys.add("theirs", algorithm)
     api = in_process(AUTH_JWKS_URL=keys.url, AUTH_JWT_SECRET="", **settings)
     assert create(api, keys.sign("theirs", claims(**shown))).status_code == 201
+
+
+def as_shown(keys, kid, name):
+    """A JWK as the provider's page has it."""
+    jwk = keys.public(kid)
+    if name.startswith("Entra"):  # no `alg`, and a certificate beside the numbers
+        del jwk["alg"]
+        jwk |= {"x5t": kid, "x5c": ["MIIC"], "issuer": "https://login.microsoftonline.com/{tenantid}/v2.0"}
+    if name == "Better Auth":
+        del jwk["use"]
+    return jwk
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("clock", [0, 8], ids=["clocks agree", "theirs is ahead"])
+def test_a_token_of_another_provider_is_good(in_process, keys, name, clock):
+    algorithm, settings, shown = OTHERS[name]
+    keys.add("old", algorithm)
+    keys.add("new", algorithm)
+    encrypting = keys.public("old") | {"kid": "enc", "use": "enc", "alg": "RSA-OAEP"}
+    document = [encrypting, *(as_shown(keys, kid, name) for kid in ("old", "new"))]
+    keys.body = json.dumps({"keys": document}).encode()
+    api = in_process(AUTH_JWKS_URL=keys.url, AUTH_JWT_SECRET="", **settings)
+    issued = int(time.time()) + clock
+    times = {"iat": issued, "nbf": issued, "auth_time": issued - 60}
+    assert create(api, keys.sign("new", claims(**shown, **times))).status_code == 201
+
+
+def test_one_without_a_key_id_is_good_if_there_is_one_key(in_process, keys):
+    keys.keys.clear()
+    keys.add("only")
+    settings = {"AUTH_ISSUER": REALM, "AUTH_AUDIENCE": "uploads"}
+    api = in_process(AUTH_JWKS_URL=keys.url, AUTH_JWT_SECRET="", **settings)
+    shown, (key, algorithm) = claims(iss=REALM, aud="uploads", sub="x"), keys.keys["only"]
+    assert create(api, jwt.encode(shown, key, algorithm=algorithm)).status_code == 201
 
 
 @pytest.mark.parametrize("name", ["Clerk", "WorkOS"])
