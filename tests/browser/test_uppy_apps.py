@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import signal
 import sys
 
 import pytest
@@ -51,7 +52,9 @@ def test_the_example_uploads_from_an_origin_of_its_own(context, serve, files, st
     [port] = free_ports(1)
     origin = f"http://localhost:{port}"
     api = serve(AUTH_BYPASS="true", ALLOWED_ORIGINS=origin)
-    example = Child("the example", tmp_path / "log")
+    example = Child(
+        "the example", tmp_path / "log", stop_signal=signal.SIGINT
+    )  # as Ctrl-C, after which it tidies up
     example.start(
         [sys.executable, "-m", "examples.uppy.serve"],
         kept_environment() | {"API_URL": api, "PORT": str(port)},
@@ -63,3 +66,4 @@ def test_the_example_uploads_from_an_origin_of_its_own(context, serve, files, st
         upload_by_dashboard(tab, store, files("manual.pdf", 12 * MIB))
     finally:
         example.stop()
+    assert example.exit_code() == 0
