@@ -106,8 +106,17 @@ Name = Annotated[
     Field(min_length=1, json_schema_extra={"maxLength": MAX_NAME_LENGTH}),
     AfterValidator(_composed),
 ]
+# Beyond 2 GiB: generators for Java, Go or C# take 32 bits where a schema does not say so.
+Bytes = Annotated[int, Field(description="bytes", json_schema_extra={"format": "int64"})]
 Size = Annotated[
-    int, Field(ge=0, le=MAX_OBJECT_SIZE, json_schema_extra={"minimum": 1}), AfterValidator(_not_empty)
+    int,
+    Field(
+        ge=0,
+        le=MAX_OBJECT_SIZE,
+        description="bytes",
+        json_schema_extra={"minimum": 1, "format": "int64"},
+    ),
+    AfterValidator(_not_empty),
 ]
 Extension = Annotated[str, Field(min_length=1, max_length=10), AfterValidator(_without_dot)]
 MimeType = Annotated[str, Field(max_length=255), AfterValidator(_media_type)]

@@ -13,9 +13,23 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from lib.domain.fields import Etag, Extension, Id, Metadata, MimeType, Name, PartNumber, Size, Time, Uuid
+from lib.domain.fields import (
+    Bytes,
+    Etag,
+    Extension,
+    Id,
+    Metadata,
+    MimeType,
+    Name,
+    PartNumber,
+    Size,
+    Time,
+    Uuid,
+)
 from lib.domain.part_layout import MAX_PART_COUNT
 from lib.domain.policy import category_names, extension_of, type_of
+
+GOES_ON = "where `GET …/parts?presign=true&fromPart=` goes on"
 
 FileStatus = Literal["pending", "completed", "failed"]
 SessionStatus = Literal["active", "expired", "cancelled"]
@@ -45,7 +59,7 @@ class FileMetadata(_Model):
     """A file that a client wants to upload."""
 
     name: Name
-    size: Size = Field(description="bytes")
+    size: Size
     type: MimeType | None = Field(
         default=None, description="that of the extension where absent, empty or application/octet-stream"
     )
@@ -123,8 +137,10 @@ def _decimal(text: object) -> object:
 class PartsQuery(_Model):
     """The query string of `GET …/parts`."""
 
-    presign: bool = False
-    from_part: Annotated[PartNumber, BeforeValidator(_decimal)] = 1
+    presign: bool = Field(default=False, description="answer URLs for the missing parts, too")
+    from_part: Annotated[PartNumber, BeforeValidator(_decimal)] = Field(
+        default=1, description="the first part that gets a URL"
+    )
 
 
 # --- Responses. A field that is None is left out.
@@ -134,7 +150,7 @@ class Session(_Model):
     """A session, just created."""
 
     session_id: Id
-    part_size_bytes: int
+    part_size_bytes: Bytes
     expires_at: Time
     max_files: int
 
@@ -146,7 +162,7 @@ class FileSummary(_Model):
     file_key: str
     name: str
     category: str
-    size_bytes: int
+    size_bytes: Bytes
     status: FileStatus
     part_count: int
     recorded_part_count: int
@@ -167,8 +183,8 @@ class PresignedPart(_Model):
     part_number: int
     url: str = Field(repr=False)
     expires_at: Time
-    size_bytes: int
-    headers: dict[str, str]
+    size_bytes: Bytes
+    headers: dict[str, str] = Field(description="to be sent with the PUT")
 
 
 class RegisteredFile(_Model):
@@ -177,11 +193,9 @@ class RegisteredFile(_Model):
     file_id: Id
     upload_id: str
     part_count: int | None = None
-    part_size_bytes: int | None = None
+    part_size_bytes: Bytes | None = None
     presigned_urls: list[PresignedPart] | None = None
-    next_part_number: int | None = Field(
-        default=None, description="where `GET …/parts?presign=true&fromPart=` goes on"
-    )
+    next_part_number: int | None = Field(default=None, description=GOES_ON)
 
 
 class ErrorObject(BaseModel):
@@ -199,9 +213,9 @@ class BatchResult(_Model):
     file_id: Id | None = Field(description="null where `error` stands")
     upload_id: str | None = Field(description="null where `error` stands")
     part_count: int | None = None
-    part_size_bytes: int | None = None
+    part_size_bytes: Bytes | None = None
     presigned_urls: list[PresignedPart] | None = None
-    next_part_number: int | None = None
+    next_part_number: int | None = Field(default=None, description=GOES_ON)
     error: ErrorObject | None = None
 
     @model_serializer(mode="wrap")
@@ -225,7 +239,7 @@ class Part(_Model):
     part_number: int
     etag: str
     uploaded_at: Time
-    size_bytes: int | None = Field(default=None, description="where the store was asked")
+    size_bytes: Bytes | None = Field(default=None, description="bytes, where the store was asked")
 
 
 class RecordedParts(_Model):
@@ -240,12 +254,12 @@ class UploadedParts(_Model):
     file_id: Id
     status: FileStatus
     part_count: int
-    part_size_bytes: int
+    part_size_bytes: Bytes
     parts: list[Part]
     missing_part_numbers: list[int]
-    verified: bool
+    verified: bool = Field(description="the store itself was asked")
     presigned_urls: list[PresignedPart] | None = None
-    next_part_number: int | None = None
+    next_part_number: int | None = Field(default=None, description=GOES_ON)
 
 
 class CompletedFile(_Model):
@@ -253,7 +267,7 @@ class CompletedFile(_Model):
 
     file_id: Id
     file_url: str
-    size_bytes: int
+    size_bytes: Bytes
     etag: str
 
 

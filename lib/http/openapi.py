@@ -26,6 +26,8 @@ HEADERS: dict[str, tuple[Schema, str]] = {
     "Allow": ({"type": "string"}, "the methods that this path answers"),
 }
 
+IDS = {"sessionId": "the id that `createSession` answered", "fileId": "the id of a file of this session"}
+
 
 @cache
 def document() -> dict[str, Any]:
@@ -85,7 +87,7 @@ def _success(route: Route[Any], status: int) -> dict[str, Any]:
     return {
         "description": ANSWERS[status],
         **_headers(*names),
-        **_content(route.answers[status], example),
+        **({} if status == 204 else _json(_shape(route.answers[status]), example)),
         **({"links": links} if links else {}),
     }
 
@@ -105,8 +107,9 @@ def _headers(*names: str) -> dict[str, Any]:
     return {"headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names}}
 
 
-def _content(model: type[BaseModel] | None, example: Any) -> dict[str, Any]:
-    return {} if model is None else _json(reference(model), example)
+def _shape(model: type[BaseModel] | None) -> Schema:
+    """What has no model of ours is the document itself."""
+    return reference(model) if model else {"type": "object", "description": "an OpenAPI 3.1 document"}
 
 
 def _json(schema: Schema, example: Any = None) -> dict[str, Any]:
@@ -117,12 +120,18 @@ def _json(schema: Schema, example: Any = None) -> dict[str, Any]:
 def _path_parameters(path: str) -> list[dict[str, Any]]:
     names = [segment[1:] for segment in path.split("/") if segment.startswith(":")]
     schema = {"type": "string", "format": "uuid"}
-    return [{"name": name, "in": "path", "required": True, "schema": schema} for name in names]
+    return [
+        {"name": name, "in": "path", "required": True, "description": IDS[name], "schema": schema}
+        for name in names
+    ]
 
 
 def _query_parameters(model: type[BaseModel] | None) -> list[dict[str, Any]]:
     properties = query_properties(model) if model else {}
-    return [{"name": name, "in": "query", "schema": schema} for name, schema in properties.items()]
+    return [
+        {"name": name, "in": "query", "description": schema.pop("description"), "schema": schema}
+        for name, schema in properties.items()
+    ]
 
 
 def _templated(path: str) -> str:

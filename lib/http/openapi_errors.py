@@ -80,7 +80,7 @@ def error_schema(reason: Reason) -> Schema:
         "properties": {
             "code": {"type": "string", "enum": [CODES[reason.status]]},
             "reason": {"type": "string", "enum": [reason.name]},
-            "message": {"type": "string", "description": "what a person should do"},
+            "message": {"type": "string", "examples": [reason.message]},
             **({"details": details} if details else {}),
         },
     }
@@ -92,6 +92,7 @@ def one_of(reasons: list[Reason]) -> Schema:
     if len(references) == 1:
         return {"$ref": next(iter(references.values()))}
     return {
+        "type": "object",
         "oneOf": [{"$ref": reference} for reference in references.values()],
         "discriminator": {"propertyName": "reason", "mapping": references},
     }

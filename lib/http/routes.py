@@ -42,7 +42,7 @@ class Route(Generic[Input]):
     path: str
     name: str  # in camelCase, the operationId
     summary: str
-    answers: dict[int, type[BaseModel] | None]  # by status; None: no body, or no model of ours
+    answers: dict[int, type[BaseModel] | None]  # by status; None: no body (204), or no model of ours
     refusals: tuple[Reason, ...] = ()
     item_refusals: tuple[Reason, ...] = ()  # of one file, inside an answer
     body: type[Input] | None = None

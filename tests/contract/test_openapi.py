@@ -76,6 +76,9 @@ def test_every_response_declares_its_headers(name):
 def test_every_operation_is_described(name):
     operation = OPERATIONS[name]
     assert operation["description"]
+    assert "`" not in operation["summary"]  # it is a heading: no reader takes it for Markdown
+    assert all(parameter["description"] for parameter in operation["parameters"])
+    assert all("content" in answer for status, answer in operation["responses"].items() if status != "204")
     assert set(operation["tags"]) <= {tag["name"] for tag in document()["tags"]}
     for response in operation["responses"].values():
         for link in response.get("links", {}).values():
@@ -83,6 +86,18 @@ def test_every_operation_is_described(name):
                 one["name"] for one in OPERATIONS[link["operationId"]]["parameters"] if one["in"] == "path"
             }
             assert link["parameters"].keys() == parameters
+
+
+def test_sizes_have_64_bits():
+    """Generators for Java, Go or C# make 32 of what has no format, and a file may be larger than 2 GiB."""
+    sizes = {
+        f"{name}.{field}": schema
+        for name, whole in document()["components"]["schemas"].items()
+        for field, schema in whole.get("properties", {}).items()
+        if field == "size" or field.endswith("Bytes")
+    }
+    assert len(sizes) >= 10
+    assert {place for place, schema in sizes.items() if schema.get("format") != "int64"} == set()
 
 
 def test_every_operation_whose_success_has_a_model_shows_an_example():
