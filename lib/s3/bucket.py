@@ -15,10 +15,9 @@ from lib.s3 import answers, short_way
 from lib.s3.client import Client
 from lib.s3.presign import Credentials
 from lib.s3.refusals import NonsenseError, NotFoundError, UploadGoneError, elsewhere, refused
-from lib.s3.short_way import Request
+from lib.s3.short_way import Answer, Request
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSResponse
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import ListPartsOutputTypeDef, PartTypeDef
 
@@ -189,7 +188,7 @@ class Bucket:
         answer = self._send(s3, request)
         return None if answer is None else read(answer.content)
 
-    def _send(self, s3: "S3Client", request: Request) -> "AWSResponse | None":
+    def _send(self, s3: "S3Client", request: Request) -> Answer | None:
         url, headers = short_way.signed(
             request,
             credentials=self.credentials(),

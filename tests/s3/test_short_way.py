@@ -323,3 +323,12 @@ def test_an_upload_that_is_gone_at_once_never_was_assembled_by_this_call(name):
 def test_entities_are_not_expanded():
     bomb = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaa">]><ListPartsResult>&a;</ListPartsResult>'
     assert page_of(bomb) is None
+
+
+def test_through_a_proxy(monkeypatch):
+    with store([(200, ANSWER % b"id")]) as (url, asked):
+        monkeypatch.setenv("HTTP_PROXY", url)
+        monkeypatch.setenv("NO_PROXY", "")
+        bucket = Bucket(Settings.from_env(BASE | {"S3_ENDPOINT_URL": "http://store.invalid"}))
+        assert bucket.create_upload("k", "application/pdf") == "id"
+    assert (asked["http://store.invalid/bucket/k?uploads"], asked["n"]) == (1, 1)
