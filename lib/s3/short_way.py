@@ -107,11 +107,8 @@ def send(s3: "S3Client", request: Request, url: str, headers: Mapping[str, str])
     wrong, it meets it too. Raises what those raise who listen for `before-send`, and, because they are not
     unusual, `UploadGoneError` and `NotFoundError`.
     """
-    from http.client import HTTPException
-
     from botocore.awsrequest import AWSPreparedRequest
     from botocore.exceptions import HTTPClientError
-    from urllib3.exceptions import HTTPError
 
     client: Any = s3  # whose types leave out what is not for everybody
     sent: Any = {**headers, "User-Agent": client.meta.config.user_agent}
@@ -120,10 +117,9 @@ def send(s3: "S3Client", request: Request, url: str, headers: Mapping[str, str])
     prepared = AWSPreparedRequest(request.method, url, sent, request.body, stream_output=False)
     replies = client.meta.events.emit(f"before-send.s3.{request.operation}", request=prepared)
     answer = next((reply for _, reply in replies if reply is not None), None)
-    failures = (HTTPClientError, HTTPError, HTTPException, OSError)
     try:
         answer = answer or _sent(client._endpoint.http_session, prepared, sent)
-    except failures:
+    except HTTPClientError:
         return None
     if answer.status_code == 404 and request.operation != "CreateMultipartUpload":
         if request.method == "HEAD":
@@ -138,25 +134,28 @@ def _sent(session: Any, request: "AWSPreparedRequest", headers: Mapping[str, str
 
     That one makes objects of its own of all headers, there and back: a fourth of what a call costs.
     """
-    from urllib3 import Retry
+    from botocore.exceptions import HTTPClientError
 
     if session._proxy_config._proxies or request.method == "HEAD":  # whose answer is its headers
         answer: Answer = session.send(request)
         return answer
-    pool = session._manager.connection_from_url(request.url)
-    session._setup_ssl_cert(pool, request.url, session._verify)
-    response = pool.urlopen(
-        method=request.method,
-        url=session._path_url(request.url),
-        body=request.body,
-        headers=headers,
-        retries=Retry(False),
-        assert_same_host=False,
-        preload_content=False,
-        decode_content=False,
-        enforce_content_length=False,
-    )
-    return Plain(response.status, b"".join(response.stream()))
+    try:
+        pool = session._manager.connection_from_url(request.url)
+        session._setup_ssl_cert(pool, request.url, session._verify)
+        response = pool.urlopen(
+            method=request.method,
+            url=session._path_url(request.url),
+            body=request.body,
+            headers=headers,
+            retries=False,
+            assert_same_host=False,
+            preload_content=False,
+            decode_content=False,
+            enforce_content_length=False,
+        )
+        return Plain(response.status, b"".join(response.stream()))
+    except Exception as error:  # as there: whatever it is, there is no answer
+        raise HTTPClientError(error=error) from error
 
 
 def parsed(s3: "S3Client", request: Request, answer: Answer) -> Mapping[str, Any] | None:
