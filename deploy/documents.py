@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.domain.policy import TABLE
-from lib.runtime.origins import origins_of
+from lib.runtime.origins import check_origins, origins_of
 
 FOLDER = Path(__file__).parent
 PLACE = re.compile(r"\$\{(\w+)\}")
@@ -17,7 +17,7 @@ DEFAULTS = {"STAGE": "dev", "KEY_PREFIX": TABLE.prefix}
 
 
 class MissingValueError(Exception):
-    """A document has a place for a variable that is not set; the text names it."""
+    """A document has a place for a variable that is not set, or makes no sense; the text names it."""
 
 
 def document(name: str, env: Mapping[str, str]) -> dict[str, Any]:
@@ -43,10 +43,17 @@ def _filled(value: Any, env: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
         return {_filled(key, env): _filled(one, env) for key, one in value.items()}
     if value == ["${ALLOWED_ORIGINS}"]:
-        return sorted(origins_of(_filled(value[0], env)))
+        return sorted(origins_of(_checked_origins(_filled(value[0], env))))
     if isinstance(value, list):
         return [_filled(one, env) for one in value]
     return PLACE.sub(lambda place: _value(place[1], env), value) if isinstance(value, str) else value
+
+
+def _checked_origins(listed: str) -> str:
+    try:
+        return check_origins(listed)
+    except ValueError as error:
+        raise MissingValueError(f"ALLOWED_ORIGINS: {error}") from None
 
 
 def _value(variable: str, env: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 CONNECT_SECONDS = 3
-ANSWER_SECONDS = 20  # from the request to the answer's last byte
+READ_SECONDS = 20  # between two bytes of an answer
 
 
 def make_client(session: "Session", settings: Settings, endpoint_url: str | None) -> "S3Client":
@@ -32,7 +32,7 @@ def make_client(session: "Session", settings: Settings, endpoint_url: str | None
             use_dualstack_endpoint=settings.aws_use_dualstack_endpoint and endpoint_url is None,
             use_fips_endpoint=settings.aws_use_fips_endpoint and endpoint_url is None,
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=ANSWER_SECONDS,
+            read_timeout=READ_SECONDS,
             retries={"mode": "standard", "total_max_attempts": 3},
             max_pool_connections=50,
             # Else botocore asks for CRC32 on every upload, and clients had to send one with every part.

@@ -1,7 +1,9 @@
-"""Connections on which an answer's seconds are counted from its first byte to its last.
+"""Connections on which an answer has an end: the request's.
 
 The sockets' own limit, which is all that botocore sets, begins anew with each byte: a store or a proxy that
-sends one a second would hold a thread without end.
+sends one a second would hold a thread without end. S3 itself sends spaces while it assembles a large object,
+so that nobody takes it for dead; hence an answer that goes on is waited for as long as a request may take.
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
 """
 
 import io
@@ -10,26 +12,28 @@ import time
 from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
 
+from lib.runtime import request_budget
+
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 
 class _Reader(socket.SocketIO):
-    """What an answer is read by; each wait takes its time from what the socket's limit was at the start."""
+    """What an answer is read by: within the socket's limit for each read, and the request's for all of it."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock, "r")
         self._sock: socket.socket = sock
         sock._io_refs += 1  # type: ignore[attr-defined]  # as `makefile` does: closing this takes it back
-        timeout = sock.gettimeout()
-        self._ends = None if timeout is None else time.monotonic() + timeout
+        self._patience = sock.gettimeout() or 0.0
+        # Before this deadline the call began, so that even the last one has its whole patience.
+        self._ends = request_budget.current().deadline + self._patience
 
     def readinto(self, buffer: Any) -> int | None:
-        if self._ends is not None:
-            left = self._ends - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("timed out")
-            self._sock.settimeout(left)
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(min(left, self._patience))
         return super().readinto(buffer)
 
 
@@ -43,7 +47,7 @@ class _Answer(HTTPResponse):
 
 
 def limit_answers(client: "BaseClient") -> None:
-    """Let this client's `read_timeout` be for a whole answer."""
+    """Let no answer to this client take longer than `read_timeout` after its request's budget is used up."""
     from botocore.awsrequest import (
         AWSHTTPConnection,
         AWSHTTPConnectionPool,

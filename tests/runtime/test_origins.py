@@ -2,6 +2,7 @@
 
 import pytest
 
+from deploy.documents import MissingValueError, document
 from lib import wiring
 from lib.runtime.config import Settings, SettingsError
 from lib.runtime.origins import origins_of
@@ -93,6 +94,14 @@ def test_what_no_browser_sends_is_a_settings_error_that_says_what_to_write(item)
     assert NONE[item] in str(caught.value)
     assert "hush" not in str(caught.value)
     assert origins_of(f"https://good.example.com, {item}") == {"https://good.example.com"}
+
+
+def test_a_document_for_the_bucket_has_none_of_it():
+    env = {"MOC_BUCKET": "bucket", "ALLOWED_ORIGINS": "https://good.example.com,example.com"}
+    with pytest.raises(
+        MissingValueError, match="ALLOWED_ORIGINS: item 2 is no origin: write https://example"
+    ):
+        document("cors", env)
 
 
 def test_the_list_is_read_with_care():

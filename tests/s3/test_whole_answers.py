@@ -3,6 +3,7 @@
 import pytest
 
 from lib.domain.errors import ApiError
+from lib.runtime import request_budget
 from lib.runtime.config import Settings
 from lib.s3 import addresses
 from lib.s3.bucket import Bucket
@@ -23,13 +24,14 @@ CALLS = {
 
 @pytest.fixture
 def patience(monkeypatch):
-    monkeypatch.setattr(addresses, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(addresses, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(request_budget, "SECONDS", 0.5)
 
 
 def ask(server, call):
     bucket = Bucket(Settings.from_env(ENV | {"S3_ENDPOINT_URL": server.url}))
     with (
-        at_most(20, "an answer's time is limited as a whole"),
+        at_most(20, "an answer ends with its request"),
         pytest.raises(ApiError) as caught,
     ):
         CALLS[call](bucket)
@@ -51,3 +53,16 @@ def test_wherever_it_drips(where):
 def test_whatever_is_asked(call):
     with Dripping(*DRIPS["header"]) as server:
         ask(server, call)
+
+
+ASSEMBLED = b"<CompleteMultipartUploadResult><ETag>&quot;e-1&quot;</ETag></CompleteMultipartUploadResult>"
+
+
+def test_an_assembly_that_takes_long_and_shows_it_is_waited_for(monkeypatch):
+    """As S3 does: the status at once, then a space now and then."""
+    monkeypatch.setattr(addresses, "READ_SECONDS", 1)
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+    with Dripping(head, b" ", pause=0.2, pieces=15, last=ASSEMBLED) as server:
+        bucket = Bucket(Settings.from_env(ENV | {"S3_ENDPOINT_URL": server.url}))
+        assert bucket.complete_upload("key", "id", []) == "e-1"
+        assert server.connections == 1

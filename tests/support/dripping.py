@@ -1,6 +1,7 @@
 """A server that never comes to an end: a head, then one piece after another."""
 
 import contextlib
+import itertools
 import socketserver
 import threading
 
@@ -21,9 +22,12 @@ DRIPS = {
 
 
 class Dripping:
-    """Answers each connection with `head`, then `piece` every `pause` seconds; a context manager."""
+    """Answers each connection with `head`, then `piece` every `pause` seconds; a context manager.
 
-    def __init__(self, head=b"", piece=b"", pause=0.05):
+    Without end, or `last` after so many `pieces`.
+    """
+
+    def __init__(self, head=b"", piece=b"", pause=0.05, pieces=None, last=b""):
         self._released = threading.Event()
         self.connections = 0
         dripping = self
@@ -34,8 +38,11 @@ class Dripping:
                 with contextlib.suppress(OSError):
                     self.request.recv(65536)
                     self.request.sendall(head)
-                    while not dripping._released.wait(pause):
+                    for _ in itertools.count() if pieces is None else range(pieces):
+                        if dripping._released.wait(pause):
+                            return
                         self.request.sendall(piece)
+                    self.request.sendall(last)
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answer)
         self._server.daemon_threads = True
