@@ -2,7 +2,9 @@
 
 import functools
 import gc
+import resource
 import signal
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -22,6 +24,7 @@ from tests.support.client import Client
 from tests.support.faults import Faults
 from tests.support.pgbouncer import HostedDatabase
 
+PEAKS = pytest.StashKey()
 SECRET = "the-secret-of-the-tests-has-32-bytes-or-more"
 
 
@@ -51,6 +54,26 @@ def pytest_collection_finish():
     """
     gc.collect()
     gc.freeze()
+
+
+def pytest_sessionfinish(session):
+    """A worker tells how much memory it has used at most."""
+    if hasattr(session.config, "workeroutput"):
+        unit = 1 if sys.platform == "darwin" else 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        session.config.workeroutput["peak"] = peak
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    if output := getattr(node, "workeroutput", None):
+        node.config.stash.setdefault(PEAKS, []).append(output["peak"])
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if peaks := config.stash.get(PEAKS, []):
+        told = ", ".join(f"{peak / 1e6:.0f} MB" for peak in peaks)
+        terminalreporter.write_line(f"Memory of each worker at most: {told}")
 
 
 @pytest.fixture(autouse=True)

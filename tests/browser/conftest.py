@@ -20,7 +20,7 @@ FLAGS = [
 ]  # fmt: skip
 BROWSER_USER = "browser-user"
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")

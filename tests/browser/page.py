@@ -25,7 +25,7 @@ class Page:
         self.tab.reload()
         self.tab.wait_for_load_state("networkidle")
 
-    def wait_for(self, read, wanted, seconds=20):
+    def wait_for(self, read, wanted, seconds=40):
         """Wait until something has a value; the browser's events are handled meanwhile."""
         deadline = time.monotonic() + seconds
         while (value := read()) != wanted:

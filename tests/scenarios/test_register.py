@@ -74,7 +74,9 @@ def test_pu_err_001_an_expired_url_is_403_from_the_store(api, db):
     )
     [entry] = api.register(session, pdf(size=100, partCount=1))["presignedUrls"]
     assert moment(entry["expiresAt"]) <= datetime.now(UTC) + timedelta(seconds=2)
-    put_part(entry, bytes(100))
+    in_time = put(entry["url"], bytes(100), entry["headers"])
+    # A busy machine may have needed the two seconds itself.
+    assert in_time.status_code == 200 or datetime.now(UTC) > moment(entry["expiresAt"]), in_time.text
     wait = (moment(entry["expiresAt"]) - datetime.now(UTC)).total_seconds() + 1.2
     import time
 

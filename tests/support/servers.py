@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # What a developer's own shell may have set must not reach the servers under test.
 KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
 
+START_SECONDS = 90  # two on a free machine; more than thirty were seen on one with a load of twenty
+
 
 def kept_environment():
     """Of the caller's environment, what a process under test gets."""
@@ -69,7 +71,7 @@ class LocalServer:
                     cwd=ROOT, env=self.env, pass_fds=[listener.fileno()], stdout=log, stderr=log,
                 )  # fmt: skip
         self.url = f"http://127.0.0.1:{port}"
-        wait_for(lambda: httpx.get(f"{self.url}/api/health", timeout=10).raise_for_status())
+        wait_for(lambda: httpx.get(f"{self.url}/api/health", timeout=10).raise_for_status(), START_SECONDS)
         return self
 
     def __exit__(self, *exc):
