@@ -57,6 +57,9 @@ class Store(Child):
             "-s3.allowedOrigins=http://none.invalid", "-s3.autoCreateBucket=false", "-s3.port.iceberg=0",
             "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false",
             "-master.volumeSizeLimitMB=1024",
+            # What the master resumes, it elects itself for; a volume server that asks earlier waits for 5 s.
+            # Without a past it leads at once, and learns which volumes there are from the volume server.
+            "-master.resumeState=false",
             f"-s3.localSocket={sockets}-s3", f"-filer.localSocket={sockets}-filer",
             *(f"-{name}={port}" for name, port in ports), *self._options,
         ]  # fmt: skip
