@@ -8,6 +8,11 @@ TESTS := .venv/.tests
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
 CHROMIUM_FOUND = $${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}
 
+# A proxy of the caller's cannot reach what runs on this machine.
+BYPASSED := $(or $(no_proxy),$(NO_PROXY))
+export no_proxy := $(if $(filter *,$(BYPASSED)),*,$(BYPASSED),localhost,127.0.0.1)
+export NO_PROXY := $(no_proxy)
+
 .DEFAULT_GOAL := help
 .PHONY: help run upload example-uppy seed migrate doctor redoc test lint types types-page check size test-reliability torture soak \
   test-localstack test-oidc test-pgbouncer test-browser test-browsers build test-vercel vercel-dev test-vercel-dev \
@@ -19,7 +24,7 @@ help: ## This list
 # --- The product, on this machine and deployed
 
 run: $(STAMP) ## The API on http://localhost:3000 (PORT=…), with an embedded database and S3 store
-	@exec $(PY) -m dev.run
+	@exec $(PY) -m dev.run $$PPID
 
 upload: $(STAMP) ## Upload FILE=… (else a sample of 32 MB) to the running API; again after a crash: what is missing
 	@test -n "$(call given,FILE)" || test -f .dev/sample.pdf || { mkdir -p .dev; \

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dev.processes import StackError
 
 LOOPBACK = ("127.0.0.1", "localhost")
+HTTP_PORT = 80
 CHUNK = 1 << 16  # bytes
 
 
@@ -38,12 +39,16 @@ class Place:
     @property
     def url(self) -> str:
         """The API's."""
-        return f"http://{self.public_host}:{self.port}"
+        return self._at(self.public_host)
+
+    def _at(self, host: str) -> str:
+        """As browsers write it: without the port that http has anyway."""
+        return f"http://{host}" if self.port == HTTP_PORT else f"http://{host}:{self.port}"
 
     def origins(self, allowed: str | None) -> list[str]:
         """The page's own origins, and those of ALLOWED_ORIGINS; `*` is any."""
         others = [origin.strip() for origin in (allowed or "").split(",") if origin.strip()]
-        own = [f"http://{host}:{self.port}" for host in ("localhost", "127.0.0.1", self.public_host)]
+        own = [self._at(host) for host in ("localhost", "127.0.0.1", self.public_host)]
         return ["*"] if "*" in others else list(dict.fromkeys(own + others))
 
 

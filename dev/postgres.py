@@ -14,6 +14,8 @@ import psycopg
 
 from dev.processes import ELSEWHERE, Child, StackError, User
 
+UNQUOTABLE = frozenset('$`"\\')  # initdb hands its own path to a shell
+
 
 class Postgres(Child):
     """PostgreSQL over a folder, whose data is kept; port and password come from the stack's state.
@@ -66,6 +68,10 @@ class Postgres(Child):
             str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "scram-sha-256",
             "--pwfile", str(password_file), "-E", "UTF8", "--no-locale", "--no-sync",
         ]  # fmt: skip
+        if wrong := UNQUOTABLE.intersection(command[0]):
+            raise StackError(
+                f"initdb does not run in a folder with {min(wrong)} in its name: move the checkout."
+            )
         done = subprocess.run(command, env=env, cwd="/", capture_output=True, text=True, **as_user)
         password_file.unlink()
         if done.returncode:

@@ -14,13 +14,16 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 
 
 def main() -> int:
-    """Run until Ctrl-C, another such signal or a crash; the exit status says which."""
+    """Run until Ctrl-C, another such signal or a crash; the exit status says which.
+
+    An argument is the id of the parent process, without which it does not go on either.
+    """
     for number in STOP_SIGNALS:
         signal.signal(number, _stop)
     try:
         from dev import supervisor  # takes about a second, which may be interrupted, too
 
-        return supervisor.main()
+        return supervisor.main(int(sys.argv[1]) if len(sys.argv) > 1 else None)
     except KeyboardInterrupt:
         print("\nStopped.")
         return 0

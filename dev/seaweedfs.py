@@ -52,8 +52,8 @@ class Store(Child):
         # A Unix socket's path has a limit of about 100 bytes, which a checkout's folder may exceed.
         sockets = f"{SOCKETS}/us-{state['marker']}"
         command = [
-            _binary(), "-logtostderr=true", "mini", f"-dir={self._home / 'data'}",
-            "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.config={config}", "-s3.domainName=s3.localhost",
+            _binary(), "-logtostderr=true", "mini", "-dir=data",  # relative: a comma would make it two
+            "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.config={config.name}", "-s3.domainName=s3.localhost",
             "-s3.allowedOrigins=http://none.invalid", "-s3.autoCreateBucket=false", "-s3.port.iceberg=0",
             "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false",
             "-master.volumeSizeLimitMB=1024",

@@ -104,12 +104,14 @@ def _stamp() -> int:
         return 0
 
 
-def _watch(server: Server, stack: Stack | None, migrated: Callable[[], object]) -> None:
-    """Migrate and restart the server on edits, until something other has crashed; raises `StackError`."""
+def _watch(server: Server, stack: Stack | None, parent: int | None, migrated: Callable[[], object]) -> None:
+    """Migrate and restart the server on edits, until something other has ended; raises `StackError`."""
     seen = _stamp()
     told = False
     while True:
         time.sleep(POLL_SECONDS)
+        if parent and os.getppid() != parent:
+            raise StackError("make was killed. Everything is stopped.")
         crashed = stack.crashed() if stack else None
         if crashed:
             raise StackError(f"{crashed}. Everything is stopped.")
@@ -131,7 +133,7 @@ def _watch(server: Server, stack: Stack | None, migrated: Callable[[], object]) 
             print("The API does not start: fix it, and it comes back.", file=sys.stderr, flush=True)
 
 
-def _serve(place: Place, stack: Stack | None, stack_env: Mapping[str, str]) -> None:
+def _serve(place: Place, stack: Stack | None, stack_env: Mapping[str, str], parent: int | None) -> None:
     env = _environment(stack_env, place)
     url = conninfo(env["DATABASE_URL"], root_certificates=env.get("DATABASE_SSL_ROOT_CERT"))
     migrate(url)
@@ -149,14 +151,14 @@ def _serve(place: Place, stack: Stack | None, stack_env: Mapping[str, str]) -> N
         print(f"  curl -s -X POST {env['API_URL']}/api/mocs/uploads/sessions -d '{{}}'")
         print("  make upload   # in another terminal; a sample of 32 MB, or FILE=manual.pdf")
         print(f"  open {env['API_URL']}/        # the upload page", flush=True)
-        _watch(server, stack, partial(migrate, url))
+        _watch(server, stack, parent, partial(migrate, url))
     finally:
         server.stop()
 
 
 def _port() -> int:
     text = os.environ.get("PORT") or "3000"
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 65535:
         raise StackError(f"PORT is {text!r}: it must be a number from 1 to 65535.")
     return int(text)
 
@@ -170,13 +172,13 @@ def _uses_own_servers() -> bool:
     return len(given) == len(names)
 
 
-def _run() -> None:
+def _run(parent: int | None) -> None:
     place = Place.from_env(os.environ, _port())
     DEV.mkdir(exist_ok=True)
     if _uses_own_servers():
         print("DATABASE_URL and S3_ENDPOINT_URL are set: these are used, and nothing is embedded.")
         with take_lock(DEV):  # else the .dev/env of a running stack would be written over
-            _serve(place, None, {})
+            _serve(place, None, {}, parent)
         return
     _listen(place).close()  # a port in use is said at once, before anything is started
     with Stack(DEV, origins=_origins(place)) as stack, contextlib.ExitStack() as more:
@@ -184,15 +186,21 @@ def _run() -> None:
         if place.is_open:
             relay = more.enter_context(Relay(place.host, int(env["S3_ENDPOINT_URL"].rpartition(":")[2])))
             env["S3_ENDPOINT_URL"] = f"http://{place.public_host}:{relay.port}"
-        _serve(place, stack, env)
+        _serve(place, stack, env, parent)
 
 
-def main() -> int:
-    """Run until a failure, which is said in a sentence, and return 1; raises `KeyboardInterrupt`."""
+def main(parent: int | None = None) -> int:
+    """Run until a failure, which is said in a sentence, and return 1; raises `KeyboardInterrupt`.
+
+    `parent` is the process whose end is ours, too: make, which cannot pass on a SIGKILL.
+    """
     try:
-        _run()
+        _run(parent)
     except PermissionError as error:
-        print(f"{error.filename} is not ours ({error.strerror}): did another user make it?", file=sys.stderr)
+        print(
+            f"{error.filename} is not ours ({error.strerror}): if another user made it, remove it as that user.",
+            file=sys.stderr,
+        )
     except OSError as error:  # a full disk, for one
         print(f"{error.filename or DEV}: {error.strerror or error}", file=sys.stderr)
     except (StackError, *MIGRATING) as error:

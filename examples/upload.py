@@ -189,7 +189,10 @@ def main(arguments: list[str]) -> int:
         print(f"{url} does not answer ({error}): is `make run` on?", file=sys.stderr)
         return 1
     except OSError as error:  # a full disk, for one
-        print(f"{error.filename or file}: {error.strerror or error}", file=sys.stderr)
+        where = Path(error.filename or file)
+        hint = ". XDG_CACHE_HOME=… names another folder for notes of what was sent."
+        is_note = CACHE.is_relative_to(where) or where.is_relative_to(CACHE)
+        print(f"{where}: {error.strerror or error}{hint if is_note else ''}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped. Start again to go on.", file=sys.stderr)

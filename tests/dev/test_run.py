@@ -265,7 +265,7 @@ def test_a_second_run_with_servers_of_ones_own_leaves_the_first_ones_settings_al
 
 
 def test_a_full_disk_is_a_sentence(monkeypatch, capsys):
-    def full():
+    def full(_parent):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/some/file")
 
     monkeypatch.setattr(supervisor, "_run", full)

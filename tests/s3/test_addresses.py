@@ -1,20 +1,32 @@
 """One source of addresses: presigned URLs, fileUrl and the API's own calls lead where botocore says."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import botocore
 import pytest
+from botocore.exceptions import BotoCoreError
 from botocore.loaders import create_loader
 from botocore.session import Session
 
 from deploy.documents import document
 from deploy.vercel_install import trim_botocore
 from lib.runtime.config import Settings, SettingsError
+from lib.s3.addresses import make_client
 from lib.s3.bucket import Bucket
 from tests.s3.test_bucket_on_moto import ENV
 
+BUILTIN = Path(botocore.__file__).parent / "data"
+ACCELERATE = "https://s3-accelerate.amazonaws.com"
+VARIANTS = {
+    "dual-stack": {"aws_use_dualstack_endpoint": True},
+    "FIPS": {"aws_use_fips_endpoint": True},
+    "both": {"aws_use_dualstack_endpoint": True, "aws_use_fips_endpoint": True},
+    "accelerate": {},
+}
+SETTINGS = Settings.from_env(ENV)
 R2 = "https://0123456789abcdef0123456789abcdef.r2.cloudflarestorage.com"
 SUPABASE = "https://ref.storage.supabase.co/storage/v1/s3"
 
@@ -103,25 +115,66 @@ def test_presigned_urls_and_file_urls_have_one_address(settings, url, monkeypatc
     assert found.object_url("a b/c.pdf") == f"{url}/a%20b/c.pdf"
 
 
-def test_the_trimmed_bundle_resolves_the_same(monkeypatch, tmp_path):
-    """As deploy/vercel_install.py leaves botocore's data: partitions need no more than that."""
-    builtin = Path(botocore.__file__).parent / "data"
+def trimmed(folder):
+    """Botocore's data as deploy/vercel_install.py leaves it."""
     for name in ("s3", "sts", "ec2"):
-        shutil.copytree(builtin / name, tmp_path / name)
-    for file in builtin.glob("*.json"):
-        shutil.copy(file, tmp_path)
-    trim_botocore(tmp_path)
-    assert not (tmp_path / "ec2").exists()
+        shutil.copytree(BUILTIN / name, folder / name)
+    for file in BUILTIN.glob("*.json"):
+        shutil.copy(file, folder)
+    trim_botocore(folder)
+    assert not (folder / "ec2").exists()
+    return folder
+
+
+def regions():
+    """Every region that botocore knows, each partition's own, and one to come."""
+    partitions = json.loads((BUILTIN / "endpoints.json").read_text())["partitions"]
+    by_partition = [sorted(partition["regions"]) for partition in partitions]
+    assert len(by_partition) >= 8
+    return [region for some in by_partition for region in some] + ["ap-nowhere-9"], by_partition
+
+
+def addresses(data, monkeypatch):
+    """Where all that we ask or presign goes, by region and variant; or what botocore refuses."""
     monkeypatch.setattr("botocore.session.create_loader", create_loader)  # not the kept one
-    monkeypatch.setattr("botocore.loaders.Loader.BUILTIN_DATA_PATH", str(tmp_path))
-    monkeypatch.setattr("botocore.loaders.Loader.CUSTOMER_DATA_PATH", str(tmp_path))
-    assert Path(Session().get_component("data_loader").search_paths[-1]) == tmp_path
-    hosts = {
-        "eu-central-1": "amazonaws.com", "cn-north-1": "amazonaws.com.cn", "us-gov-west-1": "amazonaws.com",
-        "us-iso-east-1": "c2s.ic.gov", "eusc-de-east-1": "amazonaws.eu", "ap-nowhere-9": "amazonaws.com",
-    }  # fmt: skip
-    for region, host in hosts.items():
-        assert bucket(S3_REGION=region).bucket_url == f"https://bucket.s3.{region}.{host}"
+    monkeypatch.setattr("botocore.loaders.Loader.BUILTIN_DATA_PATH", str(data))
+    monkeypatch.setattr("botocore.loaders.Loader.CUSTOMER_DATA_PATH", str(data))
+    session = Session()
+    session.set_credentials("key", "secret")
+    assert session.get_component("data_loader").search_paths[-1] == str(data)
+    every, by_partition = regions()
+    found = {}
+    for region in every:
+        found[region, "sts"] = session.create_client("sts", region_name=region).meta.endpoint_url
+    for region, variant in [(region, "plain") for region in every] + [
+        (some[0], variant) for some in by_partition for variant in VARIANTS
+    ]:
+        settings = SETTINGS.model_copy(update={"s3_region": region} | VARIANTS.get(variant, {}))
+        endpoint = ACCELERATE if variant == "accelerate" else None
+        found[region, variant] = presigned(session, settings, endpoint)
+    return found
+
+
+def presigned(session, settings, endpoint):
+    """Of a usual and a dotted bucket, without what differs from second to second."""
+    try:
+        client = make_client(session, settings, endpoint)
+        urls = [
+            client.generate_presigned_url("put_object", {"Bucket": name, "Key": "k"})
+            for name in ("bucket", "a.dotted.bucket")
+        ]
+    except BotoCoreError as refusal:  # such as dual-stack where there is none
+        return [str(refusal)]
+    return [re.sub(r"X-Amz-(Date|Signature)=\w+|(?<=%2F)20\d{6}(?=%2F)", "", url) for url in urls]
+
+
+def test_the_trimmed_bundle_resolves_the_same(monkeypatch, tmp_path):
+    """In every region of every partition: partitions need no more of botocore's data than that."""
+    whole = addresses(BUILTIN, monkeypatch)
+    assert whole["cn-north-1", "plain"][0].startswith("https://bucket.s3.cn-north-1.amazonaws.com.cn/")
+    assert whole["us-gov-east-1", "FIPS"][0].startswith("https://bucket.s3-fips.us-gov-east-1.amazon")
+    assert whole["us-gov-west-1", "sts"] == "https://sts.us-gov-west-1.amazonaws.com"
+    assert addresses(trimmed(tmp_path), monkeypatch) == whole
 
 
 def test_the_public_base_url_comes_first():
