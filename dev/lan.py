@@ -27,7 +27,7 @@ class Place:
         """By HOST and PUBLIC_HOST; this machine only, unless they say otherwise. Raises `StackError`."""
         host = env.get("HOST") or LOOPBACK[0]
         if host in LOOPBACK or not _is_address(host):  # conda and some shells keep something else there
-            return cls(LOOPBACK[0], "localhost", port)
+            return cls(LOOPBACK[0], LOOPBACK[1] if _is_known(LOOPBACK[1]) else LOOPBACK[0], port)
         named = env.get("PUBLIC_HOST") or (_own_address() if host == "0.0.0.0" else host)  # noqa: S104
         return cls(host, named, port)
 
@@ -56,6 +56,14 @@ def _is_address(text: str) -> bool:
     try:
         return ipaddress.ip_address(text).version == 4
     except ValueError:
+        return False
+
+
+def _is_known(name: str) -> bool:
+    """Whether a name leads to where we listen: some containers' /etc/hosts has none, or only IPv6's."""
+    try:
+        return LOOPBACK[0] in {address[4][0] for address in socket.getaddrinfo(name, None)}
+    except OSError:
         return False
 
 

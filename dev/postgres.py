@@ -86,7 +86,8 @@ class Postgres(Child):
         if self._user and not (self._user.can_enter(self._folder) and self._user.can_enter(binaries)):
             # The checkout lies below a folder that is closed to others, such as root's home.
             shelter = shelter_of(marker)
-            shelter.mkdir(mode=0o711, exist_ok=True)
+            shelter.mkdir(exist_ok=True)
+            shelter.chmod(0o711)  # whatever the umask is
             home = shelter / "postgres"
             binaries = _copied_package(binaries, shelter)
         home.mkdir(exist_ok=True)
@@ -119,5 +120,10 @@ def _copied_package(binaries: Path, shelter: Path) -> Path:
     package = binaries.parent.parent
     for folder in package.parent.glob(f"{package.name}*"):
         if not folder.name.endswith(".dist-info") and not (shelter / folder.name).exists():
-            shutil.copytree(folder, shelter / folder.name, ignore=shutil.ignore_patterns("include"))
+            new = shelter / f"{folder.name}.new"  # until it is whole, and others may read it
+            shutil.rmtree(new, ignore_errors=True)
+            shutil.copytree(folder, new, ignore=shutil.ignore_patterns("include"))
+            for path in (new, *new.rglob("*")):
+                path.chmod(path.stat().st_mode | (0o555 if path.stat().st_mode & 0o100 else 0o444))
+            new.rename(shelter / folder.name)
     return shelter / binaries.relative_to(package.parent)

@@ -197,10 +197,8 @@ def main(parent: int | None = None) -> int:
     try:
         _run(parent)
     except PermissionError as error:
-        print(
-            f"{error.filename} is not ours ({error.strerror}): if another user made it, remove it as that user.",
-            file=sys.stderr,
-        )
+        why = f"is not ours ({error.strerror})"
+        print(f"{error.filename} {why}: if another user made it, remove it as that user.", file=sys.stderr)
     except OSError as error:  # a full disk, for one
         print(f"{error.filename or DEV}: {error.strerror or error}", file=sys.stderr)
     except (StackError, *MIGRATING) as error:

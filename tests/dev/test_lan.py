@@ -1,5 +1,7 @@
 """Who may use a local stack, and from where."""
 
+import socket
+
 import httpx
 import pytest
 
@@ -21,6 +23,31 @@ def test_where_it_listens_and_the_address_of_its_urls(env, host, url):
     place = Place.from_env(env, 3000)
     assert (place.host, place.url) == (host, url)
     assert place.is_open == (host != "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("known", "url"),
+    [
+        (["::1", "127.0.0.1"], "http://localhost:3000"),
+        (["::1"], "http://127.0.0.1:3000"),
+        ([], "http://127.0.0.1:3000"),
+    ],
+)
+def test_a_machine_that_does_not_know_localhost_is_called_by_its_address(monkeypatch, known, url):
+    def getaddrinfo(*_):
+        if not known:
+            raise socket.gaierror
+        return [(None, None, None, "", (address, 0)) for address in known]
+
+    monkeypatch.setattr("socket.getaddrinfo", getaddrinfo)
+    assert Place.from_env({}, 3000).url == url
+
+
+def test_the_port_that_http_has_anyway_is_not_in_an_origin():
+    """Browsers leave it out, too."""
+    place = Place.from_env({}, 80)
+    assert place.url == "http://localhost"
+    assert place.origins("")[1] == "http://127.0.0.1"
 
 
 @pytest.mark.parametrize(

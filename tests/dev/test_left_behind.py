@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from dev.postgres import Postgres
-from dev.processes import User
+from dev.processes import StackError, User
 from dev.stack import Stack
-from tests.dev.test_run import ROOT, Run, copy_of_the_project
+from tests.dev.test_run import ROOT, Run, copy_of_the_project, free_port
 from tests.support.servers import kept_environment, wait_for
 
 SUPERVISOR = """
@@ -130,6 +130,37 @@ def test_cleaning_beside_a_running_stack_is_refused_in_a_sentence(tmp_path):
 def clean(folder):
     command = ["make", "-s", "clean"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def test_when_make_alone_is_killed_everything_stops(tmp_path):
+    """It cannot pass a SIGKILL on; here a shell stands for it."""
+    folder = copy_of_the_project(tmp_path)
+    command = f"{sys.executable} -u -m dev.run $$ & wait"
+    try:
+        with subprocess.Popen(
+            ["sh", "-c", command], cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=kept_environment() | {"PORT": str(free_port())},
+        ) as make:  # fmt: skip
+            next(line for line in make.stdout if "The API is at" in line)
+            make.kill()
+            assert make.stdout.read().endswith("make was killed. Everything is stopped.\n")
+        wait_for(partial(nothing_is_left_of, folder), 30)
+    finally:
+        Stack(folder / ".dev").remove()
+
+
+def test_a_folder_with_spaces_commas_and_other_alphabets_is_no_different(tmp_path):
+    stack = Stack(tmp_path / "a folder, with ünïcödé 漢字's" / ".dev", fast=True)
+    try:
+        with stack:
+            assert stack.crashed() is None
+    finally:
+        stack.remove()
+
+
+def test_a_folder_that_initdb_cannot_run_in_is_a_sentence(tmp_path):
+    with pytest.raises(StackError, match=r"a folder with \$ in its name: move the checkout"):
+        Postgres(tmp_path, fast=True)._init(tmp_path / "$HOME", tmp_path, "password", {})
 
 
 @pytest.mark.long

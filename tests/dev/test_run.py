@@ -273,7 +273,7 @@ def test_a_full_disk_is_a_sentence(monkeypatch, capsys):
     assert capsys.readouterr().err == "/some/file: No space left on device\n"
 
 
-@pytest.mark.parametrize("port", ["http", "65536"])
+@pytest.mark.parametrize("port", ["http", "65536", "0", "٣"])
 def test_a_port_that_is_none_is_a_sentence(start, port):
     run = start(PORT=port)
     assert run.end() == f"PORT is '{port}': it must be a number from 1 to 65535.\n"
