@@ -11,6 +11,7 @@ from dev.processes import StackError
 
 LOOPBACK = ("127.0.0.1", "localhost")
 HTTP_PORT = 80
+VERCEL_DEV_PORT = 3001  # what `vercel dev` takes beside a `make run` on 3000; its page uses the same store
 CHUNK = 1 << 16  # bytes
 
 
@@ -39,17 +40,19 @@ class Place:
     @property
     def url(self) -> str:
         """The API's."""
-        return self._at(self.public_host)
-
-    def _at(self, host: str) -> str:
-        """As browsers write it: without the port that http has anyway."""
-        return f"http://{host}" if self.port == HTTP_PORT else f"http://{host}:{self.port}"
+        return _origin(self.public_host, self.port)
 
     def origins(self, allowed: str | None) -> list[str]:
-        """The page's own origins, and those of ALLOWED_ORIGINS; `*` is any."""
+        """The page's own origins, also under `vercel dev`, and those of ALLOWED_ORIGINS; `*` is any."""
         others = [origin.strip() for origin in (allowed or "").split(",") if origin.strip()]
-        own = [self._at(host) for host in ("localhost", "127.0.0.1", self.public_host)]
+        own = [_origin(host, self.port) for host in ("localhost", "127.0.0.1", self.public_host)]
+        own += [_origin(host, VERCEL_DEV_PORT) for host in ("localhost", "127.0.0.1")]
         return ["*"] if "*" in others else list(dict.fromkeys(own + others))
+
+
+def _origin(host: str, port: int) -> str:
+    """As browsers write it: without the port that http has anyway."""
+    return f"http://{host}" if port == HTTP_PORT else f"http://{host}:{port}"
 
 
 def _is_address(text: str) -> bool:

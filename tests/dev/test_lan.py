@@ -8,6 +8,9 @@ import pytest
 from dev.lan import Place, Relay
 from tests.support.http_server import Handler, HttpServer
 
+# The page's under `make run`, and under `vercel dev` beside it
+OWN = [f"http://{host}:{port}" for port in (3000, 3001) for host in ("localhost", "127.0.0.1")]
+
 
 @pytest.mark.parametrize(
     ("env", "host", "url"),
@@ -53,11 +56,11 @@ def test_the_port_that_http_has_anyway_is_not_in_an_origin():
 @pytest.mark.parametrize(
     ("allowed", "origins"),
     [
-        (None, ["http://localhost:3000", "http://127.0.0.1:3000"]),
-        ("", ["http://localhost:3000", "http://127.0.0.1:3000"]),
+        (None, OWN),
+        ("", OWN),
         (
             "http://localhost:5173, http://localhost:3000",
-            ["http://localhost:3000", "http://127.0.0.1:3000", "http://localhost:5173"],
+            [*OWN, "http://localhost:5173"],
         ),
         ("*", ["*"]),
         ("http://a.example,*", ["*"]),
