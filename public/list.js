@@ -31,6 +31,9 @@ const byName = new Map();
 /** @param {Item} item */
 export const isActive = (item) => ACTIVE.has(item.state);
 
+/** Whether people have cancelled it, or taken it off the list, while something of it was under way. @param {Item} item */
+export const isGone = (item) => item.state === "cancelling" || !rows.has(item);
+
 /** What `cancel all` is about. */
 export const unfinished = () => items().filter((item) => isActive(item) || STARTED.has(item.state));
 

@@ -2,7 +2,7 @@
 /** What happens to files after they were chosen: registered, sent, paused, tried again, cancelled. */
 
 import { SESSION_OVER, UploadClient, UploadError, fingerprintOf, registerAcrossSessions, uuid } from "./upload-client.js";
-import { change, items, removeRow, say, sayOf } from "./list.js";
+import { change, isGone, items, removeRow, say, sayOf } from "./list.js";
 import { forget, isKept, remember, store, stored } from "./memory.js";
 import { notify } from "./notice.js";
 import { category, isKnown } from "./policy.js";
@@ -83,7 +83,7 @@ export async function start(some) {
       },
       onAccepted: (registration, i) => {
         if (going[i].state === "registering") run(going[i], registration);
-        else cancelAtApi(going[i]).catch(() => {}); // cancelled meanwhile
+        else dropLate(going[i]);
       },
     });
     refuse(going.filter((item, i) => registrations[i].error && change(item, { state: "refused", error: registrations[i].error }) === undefined));
@@ -91,6 +91,13 @@ export async function start(some) {
     going.filter((item) => item.state === "registering").forEach((item) => fail(item, error));
   }
   if (!isKept) notify("This browser does not let the page remember anything: keep it open until the uploads are done.");
+}
+
+/** Registered after it was cancelled. @param {Item} item */
+function dropLate(item) {
+  forget([item]);
+  release(item);
+  cancelAtApi(item).catch(() => {}); // the store's own clean-up removes what stays
 }
 
 /** @param {Item} item */
@@ -137,6 +144,7 @@ export function resume(some) {
 export async function run(item, upload) {
   if (!item.sessionId || !item.file) return;
   if (!(await hold(item))) return waitForOther(item);
+  if (isGone(item)) return release(item);
   const { file, fileId, sessionId } = item;
   item.stop = new AbortController();
   item.pause = new AbortController();
@@ -190,7 +198,7 @@ export async function finish(item) {
 
 /** @param {Item} item @param {unknown} error */
 function stopped(item, error) {
-  if (error === "cancel") return;
+  if (error === "cancel" || isGone(item)) return;
   if (error === "pause") {
     change(item, { state: "paused" });
     if (item.goesOn) return run(item);

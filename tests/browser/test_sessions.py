@@ -180,8 +180,8 @@ def test_a_tab_that_watches_asks_the_api_for_nothing(page, context, site, files)
     calls = []
     other.tab.on("request", lambda request: calls.append(request.url) if "/api/mocs" in request.url else None)
     page.upload(*(files(f"manual-{n}.pdf", 500) for n in range(30)))
-    expect(page.tab.locator("li.file[data-state=completed]")).to_have_count(30)
-    expect(other.tab.locator("li.file[data-state=completed]")).to_have_count(30)
+    expect(page.tab.locator("li.file[data-state=completed]")).to_have_count(30, timeout=60_000)
+    expect(other.tab.locator("li.file[data-state=completed]")).to_have_count(30, timeout=60_000)
     assert len(calls) <= 3  # one that it asks about may have been given back a moment before
     assert other.errors == []
 
@@ -215,3 +215,23 @@ def test_storage_that_is_full_stops_nothing(page, files):
     expect(page.tab.locator("li.file[data-state=completed]")).to_have_count(3)
     expect(page.tab.locator("#notice")).to_contain_text("does not let the page remember anything")
     assert page.errors == []
+
+
+def test_what_is_cancelled_while_it_is_registered_stays_cancelled(page, files, api):
+    """The answer comes after the cancellation, from one session or the next."""
+    waiting, sessions = [], set()
+    page.tab.on("request", lambda one: sessions.add(one.url) if one.url.endswith("/files/batch") else None)
+    page.tab.route("**/files/batch", lambda route: waiting.append(route))
+    page.upload(files("a.pdf", 500), files("b.pdf", 500))
+    page.wait_for(lambda: len(waiting), 1)
+    page.tab.get_by_role("button", name="Cancel all").click()
+    page.tab.get_by_role("dialog").get_by_role("button", name="Cancel all").click()
+    expect(page.tab.locator("li.file")).to_have_count(0)
+    page.tab.unroute("**/files/batch")
+    waiting[0].continue_()
+    page.wait_for(lambda: len(sessions), 2)
+    for url in sessions:
+        session = url.split("/")[-3]
+        page.wait_for(lambda session=session: api.show(session)["files"], [])
+    page.wait_for(lambda: (page.stored() or {}).get("files", []), [])
+    expect(page.tab.locator("li.file")).to_have_count(0)
