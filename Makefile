@@ -168,13 +168,13 @@ clean: ## Remove the environment and the local data
 	rm -rf .venv .dev
 
 # The Python that Vercel runs the functions on, else the first of at least 3.11. One that really runs: a version
-# manager's shim may be there and refuse.
+# manager's shim may be there and refuse. An environment without pip is one that was interrupted half-way.
 $(STAMP): requirements/run.txt
 	@for python in python3.12 python3 python3.14 python3.13 python3.11; do \
 	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
 	done; \
 	test -n "$$found" || { echo "Python 3.11 or newer is needed, and was not found."; exit 1; }; \
-	test -x $(PY) || $$found -m venv .venv || { rm -rf .venv; \
+	$(PY) -m pip --version >/dev/null 2>&1 || $$found -m venv .venv || { rm -rf .venv; \
 	  echo "Python's venv module does not work here: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
 	@echo "Installing the packages into .venv (once) …"
 	@$(PIP) -r $<
