@@ -10,7 +10,7 @@ import { isKnown, loadPolicy } from "./policy.js";
 import { explainAlone } from "./reasons.js";
 import { askForToken, token } from "./sign-in.js";
 import { heldFiles, onBeat } from "./tabs.js";
-import { client, completed, finish, learnBeforeStart, nothingSent, remove, retry, run, waitForOther } from "./uploads.js";
+import { client, completed, finish, learnBeforeStart, nothingSent, remove, retry, run, takeOff, waitForOther } from "./uploads.js";
 import { names } from "./words.js";
 
 /**
@@ -44,7 +44,7 @@ export async function restore() {
 async function restoreOnce() {
   const { files } = stored();
   const isKnown = new Set(files.map((file) => file.fileId));
-  inState("interrupted", "elsewhere").filter((item) => !isKnown.has(item.fileId)).forEach(remove);
+  inState("interrupted", "elsewhere").filter((item) => !isKnown.has(item.fileId)).forEach(takeOff);
   const isHeld = await heldFiles();
   const shown = files.map((file) => showFile(file, isHeld(file.fileId))).filter((item) => item !== null);
   const ours = shown.filter((item) => item.state === "interrupted"); // another tab's own tells of itself

@@ -280,6 +280,11 @@ export async function cancelAtApi(item) {
 /** @param {Item} item */
 export function remove(item) {
   forget([item]);
+  takeOff(item);
+}
+
+/** What another tab has forgotten: to write that once more could bring back what it forgets next. @param {Item} item */
+export function takeOff(item) {
   release(item);
   removeRow(item);
 }
