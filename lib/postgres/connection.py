@@ -108,12 +108,20 @@ class _Pipeline(psycopg.Pipeline):
         """What psycopg calls after each statement: see `_sync_gen`."""
         yield from ()
 
-    def _sync_gen(self) -> Generator[Any, Any, None]:
-        self._enqueue_sync()
+    def _send_gen(self) -> Generator[Any, Any, None]:
         while self.command_queue:
             self.command_queue.popleft()()  # into libpq's buffer, which sends by itself from 8 KiB on
         yield from send(self.pgconn)
+
+    def _sync_gen(self) -> Generator[Any, Any, None]:
+        self._enqueue_sync()
+        yield from self._send_gen()
         yield from self._fetch_gen(flush=False)
+
+    def _fetch_gen(self, *, flush: bool) -> Generator[Any, Any, None]:
+        if flush:  # a result is wanted before the Sync
+            yield from self._send_gen()
+        yield from super()._fetch_gen(flush=flush)
 
     def _exit_gen(self) -> Generator[Any, Any, None]:
         yield from self._sync_gen()

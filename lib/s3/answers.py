@@ -52,7 +52,7 @@ def assembled_etag_of(content: bytes) -> str | None:
 
 def page_of(content: bytes) -> Page | None:
     """A page of ListParts."""
-    root = _root(content, "ListPartsResult")
+    root = _root(content, "ListPartsResult", "ListPartsResponse")  # the latter is moto's
     if root is None:
         return None
     try:
@@ -90,8 +90,8 @@ def _part(texts: dict[str, str]) -> StoredPart:
     )
 
 
-def _root(content: bytes, name: str) -> "Element | None":
-    """The document's root, if it has this name; the parser is the one that botocore reads answers with."""
+def _root(content: bytes, *names: str) -> "Element | None":
+    """The document's root, if it has one of these names; the parser is the one that botocore uses."""
     from xml.etree.ElementTree import ParseError, fromstring
 
     if b"<!" in content:  # no answer of S3's declares types or entities, which can be bombs
@@ -100,7 +100,7 @@ def _root(content: bytes, name: str) -> "Element | None":
         root = fromstring(content)  # noqa: S314 - of the store that we sign for, and without entities
     except ParseError:
         return None
-    return root if _name(root) == name else None
+    return root if _name(root) in names else None
 
 
 def _name(element: "Element") -> str:

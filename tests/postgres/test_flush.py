@@ -75,3 +75,15 @@ def test_no_flush_is_sent(env, work):
         sent = [line.split("\t")[3:4] for line in trace.read().splitlines() if "\tF\t" in line]
     assert ["Sync"] in sent
     assert ["Flush"] not in sent
+
+
+def test_a_result_that_is_wanted_before_the_sync_is_asked_for(env):
+    def work(used):
+        with transaction(used):
+            return [used.execute("SELECT %s::int AS n", [n]).fetchone() for n in (1, 2)]
+
+    one = Database(env["DATABASE_URL"], max_size=1)
+    try:
+        assert one.run(work) == [{"n": 1}, {"n": 2}]
+    finally:
+        one.close()

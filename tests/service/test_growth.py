@@ -3,6 +3,7 @@
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -52,6 +53,7 @@ def values(full):
     moment = datetime.now(UTC)
     return {
         "session_id": session_id, "file_id": file_id, "upload_id": upload_id, "user_id": "user 7",
+        "call": uuid4(),
         "file_ids": [file_id], "ids": [file_id], "upload_ids": [upload_id], "started_ids": [file_id],
         "restarted": [file_id], "withdrawn": [file_id], "failed": [file_id], "limit": 100,
         "object_keys": ["o"], "starts": 1, "bytes": 1, "most": 10,
