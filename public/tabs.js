@@ -5,6 +5,7 @@
 /** @typedef {{ fileId: string, state: string, sentBytes: number, partSizeBytes: number, sentByPart: number[], fileUrl?: string }} Beat */
 
 const HEARD_MS = 5000; // without locks (plain http): a tab that was silent for so long is gone
+export const LAST_WORD_MS = 200; // so long a message or a stored value may take to the other tabs
 const channel = open();
 
 function open() {
@@ -70,10 +71,18 @@ export async function heldFiles() {
   return (fileId) => held.has(lockOf(fileId));
 }
 
-/** One tab at a time. @template T @param {() => Promise<T>} task @returns {Promise<T>} */
-export async function inTurn(task) {
+/** One tab at a time. What it has stored, if it `hasStored` anything, reaches the others a moment after it: their turn
+ * comes then. @template T @param {() => Promise<T>} task @param {(done: T) => boolean} hasStored @returns {Promise<T>} */
+export async function inTurn(task, hasStored) {
   const manager = await locks();
-  return manager ? manager.request("upload session", task) : task();
+  if (!manager) return task();
+  return new Promise((resolve, reject) => {
+    manager.request("upload session", async () => {
+      const done = await task();
+      resolve(done);
+      if (hasStored(done)) await new Promise((end) => setTimeout(end, LAST_WORD_MS));
+    }).catch(reject);
+  });
 }
 
 /** Tell the other tabs about the files of this one. @param {Item[]} items */

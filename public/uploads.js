@@ -8,7 +8,7 @@ import { notify } from "./notice.js";
 import { category, isKnown } from "./policy.js";
 import { explain } from "./reasons.js";
 import { askForToken, token } from "./sign-in.js";
-import { beat, hold, inTurn, release, released } from "./tabs.js";
+import { LAST_WORD_MS, beat, hold, inTurn, release, released } from "./tabs.js";
 import { names, plural } from "./words.js";
 
 /**
@@ -20,8 +20,6 @@ import { names, plural } from "./words.js";
 
 const MAX_RENEWALS = 3; // of one file: a session that ends again and again is not followed for ever
 const TOGETHER_MS = 150; // files whose session ends together are registered together
-
-const LAST_WORD_MS = 200; // a tab says that a file is finished before it gives it back; it may arrive after
 
 export const client = new UploadClient({ getToken: token });
 
@@ -45,7 +43,7 @@ function openSession(spent) {
     const created = await client.createSession();
     store((state) => (state.session = created));
     return { session: created, isNew: true };
-  });
+  }, ({ isNew }) => isNew);
 }
 
 /** How many of the next files are worth asking a session for: what it holds is known, another tab's included.

@@ -145,7 +145,9 @@ def test_any_403_is_answered_with_one_fresh_url(page, store):
     asked = presign_questions(page)
     spoil_urls(page, "**/files/batch")
     assert upload(page, 12 * MIB)["sizeBytes"] == 12 * MIB
-    assert sorted(put.part for put in store.puts if put.status == 403) == [1, 2, 3]
+    refused = [put.part for put in store.puts if put.status == 403]
+    assert refused  # a part that starts later may find a fresh URL already
+    assert len(set(refused)) == len(refused)
     assert 1 <= len(asked) <= 3
 
 
