@@ -8,9 +8,9 @@ import jwt
 
 from deploy.deployment import Deployment
 from deploy.report import Finding, ok, warning, wrong
-from lib.http.cors import ANY
 from lib.runtime.fetch import FetchError, fetch
 from lib.runtime.jwks import MAX_BYTES, KeySet
+from lib.runtime.origins import ANY
 
 
 def check_authentication(deployment: Deployment) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from deploy.deployment import Deployment, code_of
 from deploy.parts import PART, presigned, s3_code
 from deploy.report import Finding, ok, warning, wrong
 from lib.domain.errors import ApiError, Reason
-from lib.http.cors import ANY
+from lib.runtime.origins import ANY
 from lib.s3.refusals import UploadGoneError
 
 CLOCKS_MAY_DIFFER = 30.0  # seconds; S3 refuses a signature that is 15 minutes off

@@ -100,9 +100,8 @@ def main() -> None:
     A second argument is the descriptor of a pipe: serve no longer than its other end is open.
     """
     logging.basicConfig(format="%(message)s")
-    logging.getLogger("waitress.queue").setLevel(
-        logging.ERROR
-    )  # it warns of each call that waits for a thread
+    # It warns of each call that waits for a thread.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     if len(sys.argv) > 2:
         threading.Thread(target=_end_with, args=[int(sys.argv[2])], daemon=True).start()
     listener = socket.socket(fileno=int(sys.argv[1]))

@@ -192,7 +192,7 @@ def _run(parent: int | None) -> None:
 def main(parent: int | None = None) -> int:
     """Run until a failure, which is said in a sentence, and return 1; raises `KeyboardInterrupt`.
 
-    `parent` is the process whose end is ours, too: make, which cannot pass on a SIGKILL.
+    `parent` is the id of the process that we end with: make, which cannot pass a SIGKILL on.
     """
     try:
         _run(parent)

@@ -35,7 +35,7 @@ const WORDS = /** @type {Record<string, string>} */ ({
   FILE_UNREADABLE: "The file has changed, or is no longer where it was. Choose it again to send it as it is now.",
   VALIDATION_ERROR: "The upload service cannot take this file as it is. Give it another name, and choose it again.",
   INTERNAL_ERROR: "The upload service had a fault. Try again; what has been sent is not lost.",
-  STORAGE_REFUSED: "The store does not let the upload service in: its operator has to mend that. Nothing is lost.",
+  STORAGE_REFUSED: "The store does not let the upload service in: its operator has to fix that. Nothing is lost.",
   UNEXPECTED: "Something else than the upload service answered. Try again in a while; what has been sent is not lost.",
   BATCH_TOO_LARGE: "Those were too many files at once. Try again with fewer.",
   INSTRUCTION_REQUIRED: "A file of another category must come with it. Choose that one, too.",

@@ -141,30 +141,29 @@ function learn(onPolicy) {
   return learning;
 }
 
+/** Whether a notice says that nothing is known of it. */
+let isSaidUnknown = false;
+
 /** @param {() => void} onPolicy */
 async function learnOnce(onPolicy) {
-  let isSaid = false;
   const tell = () => {
-    isSaid = true;
+    isSaidUnknown = true;
     notify("What may be uploaded could not be loaded: the upload service does not answer.", { label: "Try again", act: () => learn(onPolicy) });
   };
   const slow = setTimeout(tell, PATIENCE_MS);
   try {
     const { isTokenNeeded } = await loadPolicy();
     clearTimeout(slow);
-    if (isSaid || isUnknown) dismiss();
-    isUnknown = false;
+    if (isSaidUnknown) dismiss();
+    isSaidUnknown = false;
     inState("ready", "registering").forEach(judge);
     onPolicy();
     if (isTokenNeeded && !token()) askForToken("This service needs an access token.");
   } catch {
     clearTimeout(slow);
-    isUnknown = true;
     tell();
   }
 }
-
-let isUnknown = false;
 
 /** Signed in: is the token good? Then go on with what had failed for it. */
 export async function arriveAgain() {

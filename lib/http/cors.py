@@ -4,11 +4,12 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from lib.runtime.origins import ANY
+
 # `Date` too: a page compares it with its own clock before it trusts an `expiresAt`.
 EXPOSED_HEADERS = "X-Request-Id, Retry-After, WWW-Authenticate, Allow, Date"
 ALLOWED_HEADERS = "Authorization, Content-Type"
 MAX_AGE = 600  # seconds that a browser may keep the answer to a preflight
-ANY = "*"
 NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(\s*,\s*[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
 
 

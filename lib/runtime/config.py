@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import (
@@ -242,7 +243,7 @@ class Settings(BaseModel):
         limit = self.max_upload_gb_per_day
         return None if limit is None else limit * 1024 * MIB
 
-    @property
+    @cached_property  # each request asks
     def origins(self) -> frozenset[str]:
         """The web origins that CORS lets in, as browsers send them; `*` is any."""
         return origins_of(self.allowed_origins)

@@ -28,9 +28,7 @@ def test_a_batch_with_a_refused_file(page, s3, env):
 @pytest.mark.parametrize("how", ["pauseAll", "pauseResume"])
 def test_pause_and_resume(page, store, s3, env, how):
     file = page.add("manual.pdf", 40 * MIB)
-    store.hold(passing=1)
-    page.go()
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 4))
+    page.go_until_held(store)
     page.tab.evaluate(f"(id) => uppy.{how}(id)", file)
     store.release()
     page.wait_for(lambda: len(store.stored()), 5)
@@ -44,9 +42,7 @@ def test_pause_and_resume(page, store, s3, env, how):
 
 def test_resumed_while_its_parts_still_arrive(page, store):
     page.add("manual.pdf", 40 * MIB)
-    store.hold(passing=1)
-    page.go()
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 4))
+    page.go_until_held(store)
     page.ask("uppy.pauseAll(); uppy.resumeAll()")
     store.release()
     page.expect("manual.pdf", "done")
@@ -56,9 +52,7 @@ def test_resumed_while_its_parts_still_arrive(page, store):
 def test_a_reload_goes_on_with_what_is_missing(page, store, s3, env):
     page.add("manual.pdf", 20 * MIB)
     page.tab.wait_for_timeout(1500)  # Golden Retriever writes the file to IndexedDB
-    store.hold(passing=1)
-    page.go()
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 3))
+    page.go_until_held(store, 3)
     page.tab.wait_for_timeout(1500)  # and the state, now and then
     page.open()
     page.wait_for(lambda: store.dropped, 3)
@@ -94,9 +88,7 @@ def test_a_file_that_is_removed_is_aborted(page, store, s3, env):
     file = page.add("manual.pdf", 20 * MIB)
     page.add("other.pdf", 20 * MIB)  # waits for its turn
     other = page.ask("uppy.getFiles()[1].id")
-    store.hold(passing=1)
-    page.go()
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 4))
+    page.go_until_held(store)
     ids = page.ask("uppy.getFiles().map((one) => one.uploadSession.fileId)")
     for one in (other, file):
         page.tab.evaluate("(id) => uppy.removeFile(id)", one)
@@ -148,9 +140,7 @@ def test_a_service_that_is_away_for_a_while(page, store):
 
 def test_a_session_that_is_cancelled_midway(page, store, api, s3, env):
     page.add("manual.pdf", 30 * MIB)
-    store.hold(passing=1)
-    page.go()
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 4))
+    page.go_until_held(store)
     session = page.ask("uppy.getFiles()[0].uploadSession.sessionId")
     api.ok("DELETE", f"/{session}")
     store.release()

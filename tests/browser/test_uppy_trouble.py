@@ -84,9 +84,7 @@ def test_what_failed_is_tried_again_with_what_is_missing(page, store, s3, env):
 def test_an_app_that_is_taken_down_aborts_its_uploads(page, store, s3, env):
     page.add("manual.pdf", 20 * MIB)
     page.add("other.pdf", 20 * MIB)
-    store.hold(passing=1)
-    page.go()
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 4))
+    page.go_until_held(store)
     ids = page.ask("uppy.getFiles().map((one) => one.uploadSession.fileId)")
     page.ask("uppy.destroy()")
     page.wait_for(lambda: [name in open_uploads(s3, env) for name in ids], [False, False])
@@ -116,9 +114,7 @@ def test_a_pause_while_files_are_registered_holds_them_all(page, store):
 def test_a_reload_while_it_is_paused_goes_on_when_it_is_resumed(page, store, s3, env):
     page.add("manual.pdf", 20 * MIB)
     page.tab.wait_for_timeout(1500)  # Golden Retriever writes the file to IndexedDB
-    store.hold(passing=1)
-    page.go()
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 3))
+    page.go_until_held(store, 3)
     page.ask("uppy.pauseAll()")
     store.release()
     page.wait_for(lambda: len(store.stored()), 4)
@@ -137,9 +133,7 @@ def test_files_whose_session_is_cancelled_midway_share_the_next_one(page, store,
     for name in ("one.pdf", "two.pdf", "three.pdf"):
         page.add(name, 12 * MIB)
     made = count_sessions(page)
-    store.hold(passing=1)
-    page.go()
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 4))
+    page.go_until_held(store)
     api.ok("DELETE", f"/{page.ask('uppy.getFiles()[0].uploadSession.sessionId')}")
     store.release()
     for name in ("one.pdf", "two.pdf", "three.pdf"):

@@ -12,7 +12,7 @@ ADVICE = (
     "nothing left to do", "its operator has to",
 )  # fmt: skip
 FOR_PROGRAMS = ("undefined", "NaN", "details", "fileId", "session", "MIME")
-# The request id helps whoever looks for the cause, where the cause is not with people.
+# The request id helps the operator to find the cause, if the cause is not what people did.
 QUOTED = {
     "INTERNAL_ERROR", "STORAGE_REFUSED", "UNEXPECTED", "VALIDATION_ERROR", "STORE_REFUSED", "INVALID_JSON",
     "BODY_TOO_LARGE", "PART_NUMBER_INVALID", "ROUTE_NOT_FOUND", "METHOD_NOT_ALLOWED",

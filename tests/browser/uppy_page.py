@@ -42,6 +42,12 @@ class UppyPage(Page):
     def go(self):
         self.tab.evaluate("void uppy.upload()")
 
+    def go_until_held(self, store, held=4):
+        """Start; one part is stored, and the store holds so many."""
+        store.hold(passing=1)
+        self.go()
+        self.wait_for(lambda: (len(store.puts), store.held), (1, held))
+
     def expect(self, name, state, seconds=30):
         self.wait_for(lambda: self.tab.evaluate("(name) => stateOf(name)", name), state, seconds)
 
