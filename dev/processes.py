@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pwd
+import random
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +24,12 @@ ELSEWHERE = "Run your own PostgreSQL and S3 (LocalStack will do), and set DATABA
 
 
 LAUNCH = (Path(__file__).parent / "launch.py").read_text()
+
+LAST_WORDS, LAST_LINES = 4_000, 10  # of the log of a child that ended by itself: bytes, lines
+
+# Below the ports that Linux (32768) and macOS (49152) give to outgoing connections: one of those may be taken
+# between our look and the server's start.
+PORTS = range(20_000, 32_000)
 
 # The kernel ties a child to the thread that started it, so one thread starts them all and lives as long as we
 # do. No signal interrupts it either: a child that is started and not known would never be stopped.
@@ -69,6 +77,7 @@ class Child:
         self.log = log
         self._stop_signal = stop_signal
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
 
     @property
     def pid(self) -> int | None:
@@ -114,6 +123,7 @@ class Child:
             "lifeline": lifeline[0] if lifeline else None,
         }
         with self.log.open("ab") as log:
+            self._log_start = log.tell()
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", LAUNCH, json.dumps(options), *command],
                 cwd=cwd,
@@ -134,7 +144,7 @@ class Child:
         deadline = time.monotonic() + seconds
         while True:
             if self.exit_code() is not None:
-                raise StackError(f"{self.name} exited with status {self.exit_code()}: see {self.log}")
+                raise StackError(self.why_it_ended())
             try:
                 ready()
                 return
@@ -142,6 +152,14 @@ class Child:
                 if time.monotonic() > deadline:
                     raise StackError(f"{self.name} is not ready after {seconds:.0f} s: {error}") from error
             time.sleep(0.05)
+
+    def why_it_ended(self) -> str:
+        """Its exit status, where its log is, and what it said last; a log may be gone when this is read."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_start)
+            said = log.read()[-LAST_WORDS:].decode(errors="replace").splitlines()
+        last = "".join(f"\n  {line}" for line in said[-LAST_LINES:])
+        return f"{self.name} exited with status {self.exit_code()}: see {self.log}{last}"
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
@@ -201,15 +219,9 @@ def waiting_for(lock: Path) -> Iterator[None]:
 
 
 def free_ports(count: int) -> list[int]:
-    """TCP ports of 127.0.0.1 that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """TCP ports of 127.0.0.1 that nobody listens on; at random, for others may be choosing right now."""
+    candidates = random.sample(PORTS, len(PORTS))
+    return list(islice((port for port in candidates if are_free([port])), count))
 
 
 def are_free(ports: list[int]) -> bool:

@@ -97,7 +97,7 @@ class Stack:
         """What has exited by itself, and where its log is."""
         for child in (self.postgres, self.store):
             if child.exit_code() is not None:
-                return f"{child.name} exited with status {child.exit_code()}: see {child.log}"
+                return child.why_it_ended()
         return None
 
     def start_postgres(self) -> None:

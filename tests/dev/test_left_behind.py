@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from functools import partial
+from pathlib import Path
 
 import psutil
 import pytest
@@ -63,6 +64,33 @@ def test_a_command_that_is_not_there_says_so_in_the_log(tmp_path):
     with pytest.raises(StackError, match="exited with status 127"):
         child.wait_until(lambda: 1 / 0)
     assert "No such file" in (tmp_path / "log").read_text()
+
+
+def test_who_ended_by_itself_is_quoted_with_its_last_words_of_this_start(tmp_path):
+    from dev.processes import Child, StackError
+
+    log = tmp_path / "log"
+    log.write_text("of an earlier start\n")
+    child = Child("the server", log)
+    child.start(["sh", "-c", "seq 1 50; echo port 5432 is in use; exit 3"], {"PATH": "/usr/bin:/bin"})
+    with pytest.raises(
+        StackError, match=r"(?s)the server exited with status 3: see .*port 5432 is in use"
+    ) as caught:
+        child.wait_until(lambda: 1 / 0)
+    assert "\n  50\n" in str(caught.value)
+    assert "earlier" not in str(caught.value)
+    assert "\n  1\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the range is read as Linux tells it")
+def test_ports_of_servers_are_none_that_outgoing_connections_get():
+    from dev.processes import PORTS, free_ports
+
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert PORTS.stop <= first
+    ports = free_ports(5)
+    assert len(set(ports)) == 5
+    assert set(ports) <= set(PORTS)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

@@ -72,6 +72,9 @@ class LocalStack:
             "DISABLE_EVENTS": "1",  # it would send usage statistics
             "SKIP_SSL_CERT_DOWNLOAD": "1",
             "DNS_ADDRESS": "0",
+            # A cache of its own: two that start at once read each other's half-written files, and end.
+            "OVERRIDE_IN_DOCKER": "0",
+            "XDG_CACHE_HOME": str(self.folder / "cache"),
             "FILESYSTEM_ROOT": str(self.folder / "files"),
         }
 
