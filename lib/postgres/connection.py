@@ -21,6 +21,9 @@ LOCK_SECONDS = 5.0  # to wait for one lock
 IDLE_SECONDS = 5.0  # of an open transaction: its instance was frozen, maybe while it held a lock
 CANCEL_SECONDS = 1.0  # for a cancel request to be taken
 
+# A database may have another level as its default, whose snapshot is older than the locks waited for here.
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+
 # For the transaction only (`true`): a transaction-mode pooler lets nothing else through. All are numbers of
 # ours, so they are written into the text, and sent without a cursor, which would cost ten times as much.
 SET_LIMITS = """
@@ -146,7 +149,8 @@ class Cursor(psycopg.Cursor[Row]):
             with transaction(connection):
                 return self.execute(query, params, prepare=prepare, binary=binary)
         _limit_next(connection)
-        return super().execute(query, params, prepare=prepare, binary=binary)
+        # Binary, unless asked for otherwise: as text, a time is written as the database's DateStyle has it.
+        return super().execute(query, params, prepare=prepare, binary=binary is not False)
 
 
 @contextmanager
@@ -165,7 +169,7 @@ def transaction(connection: Connection, *, durable: bool = True) -> Iterator[psy
     limits = SET_LIMITS + (SET_WHOLE_LIMIT if connection.limits_transactions else "")
     try:
         with connection.pipeline() as pipeline:
-            _send(connection, "BEGIN")
+            _send(connection, BEGIN)
             _send(connection, limits if durable else limits + COMMIT_LATER)
             yield pipeline
             _limit_next(connection)
