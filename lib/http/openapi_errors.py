@@ -62,11 +62,15 @@ DETAILS: dict[Reason, Schema] = {
 # These reasons have details in some cases only.
 SOMETIMES = {Reason.INVALID_JSON}
 
+# Classes of Python, pydantic and Java: generated code that hides one of them by its own fails.
+TAKEN = {"FileNotFoundError", "ValidationError", "InternalError"}
+
 
 def name_of(reason: Reason) -> str:
     """The name of a reason's schema: `PartsMissingError`."""
     words = "".join(word.capitalize() for word in reason.name.split("_"))
-    return words if words.endswith("Error") else f"{words}Error"
+    name = words if words.endswith("Error") else f"{words}Error"
+    return f"Api{name}" if name in TAKEN else name
 
 
 def error_schema(reason: Reason) -> Schema:
