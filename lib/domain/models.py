@@ -92,8 +92,12 @@ class CreateSession(_Model):
 
     # More than any session takes; a million of them, each with its own problems, took 20 s to refuse.
     files: list[FileMetadata] | None = Field(default=None, min_length=1, max_length=10_000)
-    max_files: int | None = Field(default=None, ge=1)
-    metadata: Metadata = {}
+    max_files: int | None = Field(
+        default=None, ge=1, description="at most, and where absent, as many as the deployment allows"
+    )
+    metadata: Metadata | None = Field(
+        default=None, description="of the client's own, at most 16 KiB; `maxFiles` is set by the API"
+    )
 
 
 class RegisterBatch(_Model):

@@ -50,7 +50,7 @@ class Sessions:
             id=str(uuid.uuid4()),
             status="active",
             part_size_bytes=self._settings.part_size_bytes,
-            metadata=request.metadata | {"maxFiles": max_files},
+            metadata=(request.metadata or {}) | {"maxFiles": max_files},
             expires_at=self._now() + timedelta(minutes=self._settings.session_ttl_minutes),
         )
         limit = None if self._settings.rate_limit_bypass else self._settings.max_sessions_per_day

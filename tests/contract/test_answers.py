@@ -61,6 +61,21 @@ def test_what_is_optional_is_not_null_and_has_no_default():
                 assert {"type": "null"} not in inner.get("anyOf", ()), f"{name}.{field}"
 
 
+def test_a_null_in_a_request_is_read_as_if_the_field_were_absent(api):
+    """As docs/protocol.md says: programs that send every field of a request class send nulls."""
+    whole = {"CreateSession": {}, "FileMetadata": pdf(), "CompleteFile": {}}
+    optional = {
+        name: SCHEMAS[name]["properties"].keys() - SCHEMAS[name].get("required", ()) for name in REQUESTS
+    }
+    assert {name for name, fields in optional.items() if fields} == whole.keys()
+    nulls = {name: body | dict.fromkeys(optional[name]) for name, body in whole.items()}
+    session = api.session(**nulls["CreateSession"])
+    file = api.register(session, nulls["FileMetadata"])
+    assert api.batch(session, [nulls["FileMetadata"] | {"name": "b.pdf"}])["failed"] == 0
+    path = f"/{session}/files/{file['fileId']}/complete"
+    assert api.refused("POST", path, nulls["CompleteFile"])[1]["reason"] == "PARTS_MISSING"
+
+
 def test_reasons_are_enumerated_for_each_operation_and_status():
     operations = {
         operation["operationId"]: operation
