@@ -16,7 +16,8 @@ _HIGH, _LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _BAD = "\0\udc80-\udcff"
 _ESCAPES = re.compile(rf"({_HIGH}{_LOW})|{_HIGH}|{_LOW}|(\\[^{_BAD}])|\\?[{_BAD}]")
 _SUSPECT = re.compile(rf"\\u[dD]|[{_BAD}]")
-_MEMBER = re.compile(r'[ \t\r\n]*[{,]?[ \t\r\n]*(?=")')
+# A brace or comma is always there: were it optional, a megabyte of spaces would be tried in each split of it.
+_MEMBER = re.compile(r'[ \t\r\n]*[{,][ \t\r\n]*(?=")')
 _COLON = re.compile(r"[ \t\r\n]*:[ \t\r\n]*")
 MALFORMED = "a string holds the character U+0000, half a surrogate pair, or bytes that are not UTF-8"
 
@@ -80,13 +81,17 @@ def _repaired(body: bytes) -> str:
 
 def _measured(value: dict[str, Any], text: str) -> dict[str, Any]:
     """The object with its members that are objects as `SentObject`; `text` is its JSON."""
-    measured = dict(value)
+    places: dict[str, tuple[int, int]] = {}  # of a name that stands there twice the last counts
     position, decoder = 0, JSONDecoder(strict=False)
     while found := _MEMBER.match(text, position):
         name, end = decoder.raw_decode(text, found.end())
         start = _COLON.match(text, end).end()  # type: ignore[union-attr]  # it was parsed
         _, position = decoder.raw_decode(text, start)
-        if isinstance(measured[name], dict):  # of a name that stands there twice the last counts
-            measured[name] = SentObject(value[name])
-            measured[name].sent_bytes = len(text[start:position].encode())
+        places[name] = start, position
+    measured = dict(value)
+    for name, member in value.items():
+        if isinstance(member, dict):
+            start, end = places[name]
+            measured[name] = SentObject(member)
+            measured[name].sent_bytes = len(text[start:end].encode())
     return measured

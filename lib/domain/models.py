@@ -212,7 +212,11 @@ class ErrorObject(BaseModel):
 
 
 class BatchResult(_Model):
-    """One file of a batch: registered, or with the `error` that registering it alone would have answered."""
+    """One file of a batch: registered, or with the `error` that registering it alone would have answered.
+
+    But a string that cannot be stored (U+0000, half a surrogate pair) is `VALIDATION_ERROR` here, and alone
+    `INVALID_JSON`: there the body is nobody else's.
+    """
 
     file_id: Id | None = Field(description="null where `error` stands")
     upload_id: str | None = Field(description="null where `error` stands")
