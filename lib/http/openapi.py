@@ -21,10 +21,11 @@ ANSWERS = {
 
 HEADERS: dict[str, tuple[Schema, str]] = {
     "X-Request-Id": ({"type": "string", "format": "uuid"}, "this answer's id, also in the log"),
-    "Retry-After": ({"type": "integer"}, "seconds until the same request may succeed"),
+    "Retry-After": ({"type": "integer", "minimum": 1}, "seconds until the same request may succeed"),
     "WWW-Authenticate": ({"type": "string"}, "RFC 6750: which token is wanted, or what is wrong with it"),
     "Allow": ({"type": "string"}, "the methods that this path answers"),
 }
+SOMETIMES_SENT = {"Retry-After"}  # the others come with every answer that declares them
 
 IDS = {"sessionId": "the id that `createSession` answered", "fileId": "the id of a file of this session"}
 
@@ -45,7 +46,8 @@ def document() -> dict[str, Any]:
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
             "headers": {
-                name: {"description": text, "schema": schema} for name, (schema, text) in HEADERS.items()
+                name: {"description": text, "required": name not in SOMETIMES_SENT, "schema": schema}
+                for name, (schema, text) in HEADERS.items()
             },
             "schemas": component_schemas(),
         },

@@ -9,6 +9,7 @@ from lib.http.openapi import document
 
 DOCUMENT = document()
 SCHEMAS = DOCUMENT["components"]["schemas"]
+HEADERS = DOCUMENT["components"]["headers"]
 PATHS = {re.compile(re.sub(r"\{\w+\}", "[^/]+", path)): path for path in DOCUMENT["paths"]}
 
 
@@ -43,17 +44,31 @@ class Contract:
         place = f"{operation['operationId']} {response.status_code}"
         declared = operation["responses"].get(str(response.status_code))
         assert declared is not None, f"{place} is not declared: {response.text[:500]}"
+        self._check_headers(place, declared["headers"], response)
         if "content" not in declared or response.headers["Content-Type"] != "application/json":
             return  # nothing to say, or words of something between us and the API
         schema = declared["content"]["application/json"]["schema"]
         if place not in self._validators:
-            self._validators[place] = jsonschema_rs.validator_for(STRICT | _strict(schema))
+            self._validators[place] = jsonschema_rs.validator_for(
+                STRICT | _strict(schema), validate_formats=True
+            )
         answer = response.json()
         errors = [
             f"{list(e.instance_path)}: {e.message}" for e in self._validators[place].iter_errors(answer)
         ]
         assert not errors, f"{place}: {errors[:3]}"
         self._visit("", schema, answer)
+
+    def _check_headers(self, place, declared, response):
+        if "X-Request-Id" not in response.headers:
+            return  # an answer of something between us and the API
+        sent = {name: response.headers[name] for name in HEADERS if name in response.headers}
+        always = {name for name in declared if HEADERS[name]["required"]}
+        assert always <= sent.keys() <= declared.keys(), f"{place}: {sent.keys()}"
+        for name, value in sent.items():
+            schema = HEADERS[name]["schema"]
+            value = int(value) if schema["type"] == "integer" else value
+            jsonschema_rs.validate(schema, value, validate_formats=True)
 
     def _visit(self, name, schema, value):
         if "discriminator" in schema:
