@@ -34,6 +34,7 @@ PORTS = range(20_000, 32_000)
 # The kernel ties a child to the thread that started it, so one thread starts them all and lives as long as we
 # do. No signal interrupts it either: a child that is started and not known would never be stopped.
 _starter = ThreadPoolExecutor(1, thread_name_prefix="starts-children")
+_claims: list[socket.socket] = []
 _lifeline: list[int] = []  # a pipe whose writing end closes when this process ends
 
 
@@ -219,9 +220,27 @@ def waiting_for(lock: Path) -> Iterator[None]:
 
 
 def free_ports(count: int) -> list[int]:
-    """TCP ports of 127.0.0.1 that nobody listens on; at random, for others may be choosing right now."""
-    candidates = random.sample(PORTS, len(PORTS))
-    return list(islice((port for port in candidates if are_free([port])), count))
+    """TCP ports of 127.0.0.1 that nobody listens on, and no other process gets here; raises `StackError`."""
+    found = list(islice(filter(_claimed, random.sample(PORTS, len(PORTS))), count))
+    if len(found) < count:
+        raise StackError(f"No free port from {PORTS.start} to {PORTS.stop - 1}: stop what listens there.")
+    return found
+
+
+def _claimed(port: int) -> bool:
+    """Whether the port is free; if so, it is ours until this process ends.
+
+    The UDP port of the same number, which no server of ours uses, tells other processes so: until the server
+    listens, nothing else would.
+    """
+    claim = socket.socket(type=socket.SOCK_DGRAM)
+    try:
+        claim.bind(("127.0.0.1", port))
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    return are_free([port])
 
 
 def are_free(ports: list[int]) -> bool:

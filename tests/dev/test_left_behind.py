@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from dev.postgres import Postgres
-from dev.processes import StackError, User
+from dev.processes import StackError, User, free_ports
 from dev.stack import Stack
-from tests.dev.test_run import ROOT, Run, copy_of_the_project, free_port
+from tests.dev.test_run import ROOT, Run, copy_of_the_project
 from tests.support.servers import kept_environment, wait_for
 
 SUPERVISOR = """
@@ -84,13 +84,20 @@ def test_who_ended_by_itself_is_quoted_with_its_last_words_of_this_start(tmp_pat
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the range is read as Linux tells it")
 def test_ports_of_servers_are_none_that_outgoing_connections_get():
-    from dev.processes import PORTS, free_ports
+    from dev.processes import PORTS
 
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     assert PORTS.stop <= first
     ports = free_ports(5)
     assert len(set(ports)) == 5
     assert set(ports) <= set(PORTS)
+
+
+def test_no_other_process_gets_the_port_of_a_server_that_does_not_listen_yet():
+    [port] = free_ports(1)
+    asked = f"from dev import processes; processes.PORTS = range({port}, {port + 1}); processes.free_ports(1)"
+    other = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True)
+    assert "StackError: No free port" in other.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -167,7 +174,7 @@ def test_when_make_alone_is_killed_everything_stops(tmp_path):
     try:
         with subprocess.Popen(
             ["sh", "-c", command], cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env=kept_environment() | {"PORT": str(free_port())},
+            env=kept_environment() | {"PORT": str(free_ports(1)[0])},
         ) as make:  # fmt: skip
             next(line for line in make.stdout if "The API is at" in line)
             make.kill()

@@ -18,6 +18,7 @@ import pytest
 
 from dev import supervisor
 from dev.env_files import write_vercel_file
+from dev.processes import free_ports
 from dev.stack import Stack
 from lib.runtime.config import Settings
 from tests.support.servers import kept_environment, wait_for
@@ -34,18 +35,12 @@ def copy_of_the_project(folder):
     return folder
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 class Run:
     """One `python -m dev.run` in a copy of the project."""
 
     def __init__(self, folder, **settings):
         self.folder = folder
-        self.port = free_port()
+        [self.port] = free_ports(1)
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = subprocess.Popen(
             [sys.executable, "-u", "-m", "dev.run"], cwd=folder, text=True, start_new_session=True,
