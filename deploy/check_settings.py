@@ -1,15 +1,13 @@
 """Settings that make sense in themselves, and authentication."""
 
-import json
 from collections.abc import Iterator
 
 import httpx
-import jwt
 
 from deploy.deployment import Deployment
 from deploy.report import Finding, ok, warning, wrong
 from lib.runtime.fetch import FetchError, fetch
-from lib.runtime.jwks import MAX_BYTES, KeySet
+from lib.runtime.jwks import MAX_BYTES, KeySet, NoKeysError, keys_of
 from lib.runtime.origins import ANY
 
 
@@ -42,21 +40,19 @@ def _check_jwks(deployment: Deployment) -> Iterator[Finding]:
         answer = fetch(
             url, seconds=KeySet.SECONDS, max_bytes=MAX_BYTES, headers={"Accept": "application/json"}
         )
-        if answer.status != 200:
-            yield wrong("authentication", f"AUTH_JWKS_URL does not answer (HTTP {answer.status})", fix)
-            return
-        keys = jwt.PyJWKSet.from_dict(json.loads(answer.content)).keys
+        keys = keys_of(answer)
     except FetchError as error:
         yield wrong("authentication", f"AUTH_JWKS_URL does not answer ({error})", fix)
         return
-    except (jwt.PyJWTError, ValueError, AttributeError, TypeError):
-        yield wrong("authentication", "AUTH_JWKS_URL answers something that is no JWKS", fix)
+    except NoKeysError as error:
+        problems = {
+            "HttpStatus": f"AUTH_JWKS_URL does not answer (HTTP {answer.status})",
+            "NoSigningKey": "the JWKS has no public key that signs",
+        }
+        text = problems.get(str(error), "AUTH_JWKS_URL answers something that is no JWKS")
+        yield wrong("authentication", text, fix)
         return
-    signing = [key for key in keys if key.public_key_use in ("sig", None) and key.key_type != "oct"]
-    if not signing:
-        yield wrong("authentication", "the JWKS has no public key that signs", fix)
-        return
-    yield ok("authentication", f"the JWKS has {len(signing)} signing key{'s' if len(signing) > 1 else ''}")
+    yield ok("authentication", f"the JWKS has {len(keys)} signing key{'s' if len(keys) > 1 else ''}")
     yield _check_issuer(deployment)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from lib.domain.errors import ApiError, Reason
 from lib.runtime.config import Settings
-from lib.runtime.jwks import ASYMMETRIC, KeySet, KeysUnavailableError, UnknownKeyError, VerifyingKey
+from lib.runtime.jwks import ASYMMETRIC, KeySet, KeysUnavailableError, UnknownKeyError
 
 SYMMETRIC = ["HS256"]
 
@@ -34,31 +34,34 @@ class Authenticator:
     def _claims(self, token: str) -> dict[str, Any]:
         if self._keys is None:
             secret = self._settings.auth_jwt_secret
-            key = VerifyingKey(secret.get_secret_value().encode() if secret else b"", SYMMETRIC)
-        else:
-            # Before a key is looked for: a token that cannot be good must not make us ask the issuer.
-            self._decoded(token, None)
-            key = self._key(self._keys, token)
-        return self._decoded(token, key)
+            return self._decoded(token, secret.get_secret_value().encode() if secret else b"", SYMMETRIC)
+        # Before a key is looked for: a token that cannot be good must not make us ask the issuer.
+        self._decoded(token)
+        return self._decoded(token, *self._key(self._keys, token))
 
-    def _key(self, keys: KeySet, token: str) -> VerifyingKey:
+    def _key(self, keys: KeySet, token: str) -> tuple[Any, list[str]]:
+        """The key that should have signed a token, and its algorithm alone."""
         import jwt
 
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError:
             raise _invalid(problem="malformed") from None
-        if header.get("alg") not in ASYMMETRIC:
+        algorithm = header.get("alg")
+        if algorithm not in ASYMMETRIC:
             raise _invalid(problem="algorithm")
         try:
-            return keys.key(header.get("kid"))
+            found = keys.key(header.get("kid"))
         except UnknownKeyError:
             raise _invalid(problem="unknown key") from None
         except KeysUnavailableError as error:
             seconds = max(Reason.AUTH_UNAVAILABLE.retry_after or 0, error.retry_after)
             raise ApiError(Reason.AUTH_UNAVAILABLE, retry_after=seconds) from None
+        if algorithm not in found:
+            raise _invalid(problem="algorithm")
+        return found[algorithm], [algorithm]
 
-    def _decoded(self, token: str, key: VerifyingKey | None) -> dict[str, Any]:
+    def _decoded(self, token: str, key: Any = None, algorithms: list[str] | None = None) -> dict[str, Any]:
         """The claims, which are as they should be; without a key the signature is not looked at."""
         import jwt
 
@@ -66,13 +69,13 @@ class Authenticator:
             "require": ["exp", "sub"],
             "verify_signature": key is not None,
             **{"verify_exp": True, "verify_nbf": True, "verify_iat": True, "verify_iss": True},
-            "verify_aud": False,
+            **{"verify_aud": False, "verify_jti": False},  # the first is ours, the other of no use here
         }
         try:
             claims = jwt.decode(
                 token,
-                key.key if key else "",
-                algorithms=key.algorithms if key else None,
+                "" if key is None else key,
+                algorithms=algorithms,
                 issuer=self._settings.auth_issuer,
                 leeway=LEEWAY,
                 options=options,

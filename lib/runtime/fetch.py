@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -52,7 +53,7 @@ def fetch(
             url, body, {"User-Agent": USER_AGENT} | dict(headers or {}), method=method
         )
         with _opened(request, time.monotonic() + seconds) as response:
-            content = response.read(max_bytes + 1)
+            content = _unpacked(response.read(max_bytes + 1), response.headers, max_bytes)
             status, received = response.status, dict(response.headers.items())
     except TimeoutError:
         raise FetchError("Timeout") from None
@@ -64,6 +65,16 @@ def fetch(
     if len(content) > max_bytes:
         raise FetchError("TooLarge")
     return Answer(status, received, content)
+
+
+def _unpacked(content: bytes, headers: Message, max_bytes: int) -> bytes:
+    """Some hosts compress although nobody asked for it: files that are stored so, as in a bucket."""
+    if headers.get("Content-Encoding", "").lower() not in ("gzip", "x-gzip"):
+        return content
+    try:
+        return zlib.decompressobj(wbits=31).decompress(content, max_bytes + 1)
+    except zlib.error:
+        raise FetchError("BadGzip") from None
 
 
 def _opened(request: urllib.request.Request, deadline: float) -> Any:

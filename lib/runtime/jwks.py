@@ -4,7 +4,6 @@ import json
 import math
 import threading
 import time
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +15,10 @@ RSA = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
 ASYMMETRIC = [*RSA, "ES256", "ES384", "ES512", "EdDSA"]
 
 MAX_BYTES = 512 * 1024  # of a JWKS; the largest known ones are a tenth of that
+
+
+class NoKeysError(Exception):
+    """An answer without a key that signs; the text is a word for the log."""
 
 
 class UnknownKeyError(Exception):
@@ -30,12 +33,9 @@ class KeysUnavailableError(Exception):
         self.retry_after = retry_after
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyingKey:
-    """A public key, and the algorithms that its signatures may have."""
-
-    key: Any  # what PyJWT's `decode` takes
-    algorithms: list[str]
+# Public keys by the algorithm that a signature has, as PyJWT's `decode` takes them. Some issuers show several
+# under one id, of different kinds.
+Keys = dict[str, Any]
 
 
 class KeySet:
@@ -56,13 +56,13 @@ class KeySet:
         self._seconds = seconds or self.SECONDS
         self._cooldown = cooldown
         self._lock = threading.Lock()
-        self._keys: dict[str | None, VerifyingKey] = {}
+        self._keys: dict[str | None, Keys] = {}
         self._absent: frozenset[str | None] = frozenset()  # ids that the last fetch has proved wrong
         self._fetched_at = 0.0
         self._next_fetch_at = 0.0
 
-    def key(self, key_id: str | None) -> VerifyingKey:
-        """The key with this id; a token without one means the only key there is.
+    def key(self, key_id: str | None) -> Keys:
+        """The key with this id, by algorithm; a token without one means the only key there is.
 
         Raises `UnknownKeyError` only after a fetch that was made since this id was first seen: until then
         the issuer may have changed its keys, and `KeysUnavailableError` is raised.
@@ -94,7 +94,7 @@ class KeySet:
         # By the wall clock: others may stand still while an instance is frozen.
         return time.time() - self._fetched_at
 
-    def _find(self, key_id: str | None) -> VerifyingKey | None:
+    def _find(self, key_id: str | None) -> Keys | None:
         keys = self._keys
         if key_id is None and len(keys) == 1:
             return next(iter(keys.values()))
@@ -106,8 +106,8 @@ class KeySet:
             answer = fetch(
                 self._url, seconds=self._seconds, max_bytes=MAX_BYTES, headers={"Accept": "application/json"}
             )
-            keys = _keys_of(answer)
-        except _NoKeysError as error:
+            keys = keys_of(answer)
+        except NoKeysError as error:
             self._failed(str(error), answer.status)
         except FetchError as error:
             self._failed(str(error), None)
@@ -124,21 +124,19 @@ class KeySet:
         self._next_fetch_at = time.time() + (self._cooldown if self._keys else self.RETRY_PAUSE)
 
 
-class _NoKeysError(Exception):
-    """An answer without a key that could sign."""
-
-
-def _keys_of(answer: Answer) -> dict[str | None, VerifyingKey]:
-    """Keys by their id; those of unknown kinds, and for encryption, are left out. Raises `_NoKeysError`."""
+def keys_of(answer: Answer) -> dict[str | None, Keys]:
+    """Keys by their id; those that `_verifying` does not take are left out. Raises `NoKeysError`."""
     if answer.status != 200:
-        raise _NoKeysError("HttpStatus")
+        raise NoKeysError("HttpStatus")
+    keys: dict[str | None, Keys] = {}
     try:
-        shown = json.loads(answer.content)["keys"]
-        keys = {jwk.get("kid"): key for jwk in shown if _has_id(jwk) and (key := _verifying(jwk))}
+        for jwk in json.loads(answer.content)["keys"]:
+            if _has_id(jwk) and (key := _verifying(jwk)):
+                keys.setdefault(jwk.get("kid"), {}).update(key)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _NoKeysError(type(error).__name__) from None
+        raise NoKeysError(type(error).__name__) from None
     if not keys:
-        raise _NoKeysError("NoSigningKey")
+        raise NoKeysError("NoSigningKey")
     return keys
 
 
@@ -147,16 +145,16 @@ def _has_id(jwk: object) -> bool:
     return isinstance(jwk, dict) and isinstance(jwk.get("kid"), str | None)
 
 
-def _verifying(jwk: dict[str, Any]) -> VerifyingKey | None:
-    """None where it is a key of an unknown kind, or not for signatures."""
+def _verifying(jwk: dict[str, Any]) -> Keys:
+    """Nothing where it is a key of an unknown kind, or not for signatures, or private: anybody could sign."""
     import jwt
 
     try:
         key = jwt.PyJWK(jwk)
     except (jwt.PyJWTError, ValueError, KeyError, AttributeError, TypeError):
-        return None
-    if key.public_key_use not in ("sig", None) or key.algorithm_name not in ASYMMETRIC:
-        return None
+        return {}
+    if key.public_key_use not in ("sig", None) or key.algorithm_name not in ASYMMETRIC or "d" in jwk:
+        return {}
     if key.key_type == "RSA" and not jwk.get("alg"):
-        return VerifyingKey(key.key, RSA)  # RFC 7517, 4.4: `alg` may be left out, and RSA has several
-    return VerifyingKey(key, [key.algorithm_name])
+        return dict.fromkeys(RSA, key.key)  # RFC 7517, 4.4: `alg` may be left out, and RSA has several
+    return {key.algorithm_name: key}

@@ -65,10 +65,12 @@ class Verifier:
             self._check(jwt.decode(token, options={"verify_signature": False}))
             if header.get("alg") != "RS256" or not header.get("kid"):
                 raise RefusedTokenError("algorithm")
-            key = self._keys.key(header["kid"])
+            key = self._keys.key(header["kid"]).get("RS256")
+            if key is None:
+                raise RefusedTokenError("algorithm")
             # Times are checked by now; `algorithms` is ours, and the key's own beside it.
             options: jwt.types.Options = {"require": ["exp", "iss"], "verify_aud": False}
-            jwt.decode(token, key.key, algorithms=["RS256"], leeway=LEEWAY, options=options)
+            jwt.decode(token, key, algorithms=["RS256"], leeway=LEEWAY, options=options)
         except jwt.InvalidSignatureError:
             raise RefusedTokenError("signature") from None
         except UnknownKeyError:

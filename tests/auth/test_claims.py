@@ -69,8 +69,14 @@ class TestClaims:
 
         return called
 
-    def test_good_ones(self, ask):
-        assert ask(claims()).status_code == 201
+    @pytest.mark.parametrize(
+        "more",
+        [{}, {"jti": 7}, {"exp": 4102444800.5}, {"exp": 10**30}, {"iat": 0}, {"iat": None}, {"nbf": 1.5},
+         {"sub": "\N{PARTY POPPER}"}, {"sub": "a b/../%2e|c@d"}, {"aud": ["theirs", "our-app"]}],
+        ids=str,
+    )  # fmt: skip
+    def test_good_ones(self, ask, more):
+        assert ask(claims(**more)).status_code == 201
 
     @pytest.mark.parametrize(
         "more",

@@ -6,7 +6,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import jwt
 import pytest
+from jwt.algorithms import RSAAlgorithm
 
 from lib.runtime.fetch import FetchError
 from lib.runtime.jwks import KeySet, KeysUnavailableError
@@ -206,6 +208,28 @@ def test_a_key_for_encryption_is_not_for_signatures(api, keys):
     keys.add("two")
     shown = [keys.public("two"), keys.public("one") | {"use": "enc"}]
     keys.body = json.dumps({"keys": shown}).encode()
+    assert_refused(create(api, keys.sign("one", claims())))
+    assert create(api, keys.sign("two", claims())).status_code == 201
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("signed", ["one", "two"])
+def test_keys_of_several_kinds_may_share_an_id(api, keys, signed, order):
+    keys.add("two", "ES256")
+    shown = [keys.public(kid) | {"kid": "1"} for kid in ("one", "two")]
+    shown += [shown[0] | {"alg": "PS512"}, shown[0] | {"use": "enc", "alg": "RSA-OAEP"}]
+    keys.body = json.dumps({"keys": shown[::order]}).encode()
+    assert create(api, keys.sign(signed, claims(), kid="1")).status_code == 201
+    key, _ = keys.keys["one"]
+    assert create(api, jwt.encode(claims(), key, "PS512", headers={"kid": "1"})).status_code == 201
+    assert_refused(create(api, jwt.encode(claims(), key, "RS512", headers={"kid": "1"})))
+
+
+def test_a_private_key_is_no_key(api, keys):
+    """Who reads the document could sign with it; and it was a 500."""
+    keys.add("two", "ES256")
+    private = json.loads(RSAAlgorithm.to_jwk(keys.keys["one"][0])) | {"kid": "one", "alg": "RS256"}
+    keys.body = json.dumps({"keys": [private, keys.public("two")]}).encode()
     assert_refused(create(api, keys.sign("one", claims())))
     assert create(api, keys.sign("two", claims())).status_code == 201
 

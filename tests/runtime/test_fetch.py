@@ -1,5 +1,6 @@
 """A request to somebody else's server ends, whatever that server does."""
 
+import gzip
 import socket
 import threading
 
@@ -77,6 +78,22 @@ def test_addresses_that_are_none():
         "http://a b/",
     ):
         assert problem(url)
+
+
+@pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.1"])
+@pytest.mark.parametrize("name", [b"gzip", b"GZIP", b"x-gzip"])
+def test_what_is_compressed_without_being_asked_for_is_read(version, name):
+    head = version + b" 200 OK\r\nConnection: close\r\nContent-Encoding: %s\r\n" % name
+
+    def served(content):
+        return head + b"Content-Length: %d\r\n\r\n" % len(content) + content
+
+    with Dripping(served(gzip.compress(b"hello"))) as server:
+        assert fetch(server.url, seconds=10, max_bytes=1000).content == b"hello"
+    with Dripping(served(gzip.compress(b" " * 10**6))) as server:
+        assert problem(server.url, seconds=10, max_bytes=10_000) == "TooLarge"
+    with Dripping(served(b"hello")) as server:
+        assert problem(server.url, seconds=10) == "BadGzip"
 
 
 class Redirecting(HttpServer):

@@ -45,7 +45,7 @@ class Keys(HttpServer):
         jwk = json.loads(kind.to_jwk(key.public_key()))
         return jwk | {"kid": kid, "use": "sig", "alg": algorithm}
 
-    def sign(self, kid, claims, **headers):
+    def sign(self, kid, claims, /, **headers):
         key, algorithm = self.keys[kid]
         return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": kid} | headers)
 
