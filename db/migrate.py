@@ -11,6 +11,7 @@ import psycopg
 
 from lib.postgres.conninfo import conninfo
 from lib.runtime.config import SettingsError
+from lib.runtime.pasted import other_database_variables
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -109,9 +110,8 @@ def main() -> int:
     variable = "DATABASE_URL_DIRECT" if os.environ.get("DATABASE_URL_DIRECT") else "DATABASE_URL"
     url = os.environ.get(variable)
     if not url:
-        print(
-            "Set DATABASE_URL, or DATABASE_URL_DIRECT where DATABASE_URL leads to a pooler.", file=sys.stderr
-        )
+        advice = "Set DATABASE_URL, or DATABASE_URL_DIRECT where DATABASE_URL leads to a pooler"
+        print(f"{advice}{other_database_variables(os.environ)}.", file=sys.stderr)
         return 1
     try:
         certificates = os.environ.get("DATABASE_SSL_ROOT_CERT")

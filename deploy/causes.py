@@ -3,6 +3,7 @@
 from deploy.deployment import Deployment, code_of
 from deploy.report import Finding, wrong
 from lib.domain.errors import ApiError, Reason
+from lib.runtime.urls import is_accelerated
 
 STALE = (
     "The keys are temporary, and their time is over: renew all three of them, or remove AWS_SESSION_TOKEN "
@@ -19,34 +20,57 @@ LOCK = (
 CLOCK = "Set this machine's clock: timedatectl set-ntp true"
 ACCOUNT = "Ask the store's provider: it is about the account (payment, quota or suspension)."
 
-FIXES = {
-    "InvalidAccessKeyId": "The store does not know the key: set AWS_ACCESS_KEY_ID or S3_ACCESS_KEY_ID. "
-    "And is S3_ENDPOINT_URL the right store?",
-    "SignatureDoesNotMatch": "The secret is not that of the key: set AWS_SECRET_ACCESS_KEY or "
-    "S3_SECRET_ACCESS_KEY again, without quotes.",
-    "InvalidToken": "The session token is not that of the key: set AWS_SESSION_TOKEN or S3_SESSION_TOKEN "
-    "again, or remove it.",
-    "ExpiredToken": STALE,
-    "ExpiredTokenException": STALE,
-    "TokenRefreshRequired": STALE,
-    "RequestTimeTooSkewed": CLOCK,
-    "RequestExpired": CLOCK,
-    "InvalidRequest": LOCK,
-    "MissingContentMD5": LOCK,
-    "InvalidBucketName": "Set MOC_BUCKET to the bucket's name alone.",
-    "AllAccessDisabled": ACCOUNT,
-    "AccountProblem": ACCOUNT,
-    "QuotaExceeded": ACCOUNT,
-    "402": ACCOUNT,
-    "MethodNotAllowed": "Is S3_ENDPOINT_URL the store's S3 endpoint? It does not know the call.",
-    "405": "Is S3_ENDPOINT_URL the store's S3 endpoint? It does not know the call.",
-    "NotImplemented": "The store does not know what it is asked: remove S3_SSE, if it is set and the store "
-    "has no KMS.",
-    "NoCredentials": "Set AWS_ROLE_ARN or a pair of keys.",
-    "NoCredentialsError": "Set AWS_ROLE_ARN or a pair of keys.",
+KEY = (
+    "The store does not know the key: set AWS_ACCESS_KEY_ID or S3_ACCESS_KEY_ID. "
+    "And is S3_ENDPOINT_URL the right store?"
+)
+REGION = (
+    "S3_REGION is not what the store expects: often the label in its endpoint; auto for R2, us-east-1 for "
+    "MinIO\n(docs/compatibility.md)."
+)
+BY_HOST = "Set S3_ADDRESSING_STYLE=virtual: the store knows no paths."
+REDIRECT = (
+    "S3_ENDPOINT_URL leads elsewhere. Does it begin with http where the store wants https? Is it of another "
+    "region (AWS\nneeds none: remove it)? Is there a page to log in before the store?"
+)
+ENDPOINT = (
+    "Is S3_ENDPOINT_URL the store's S3 endpoint (docs/compatibility.md), without the bucket's name, and with "
+    "https if it\nwants that? It does not know the call."
+)
+ENCRYPTION = "The store does not know what it is asked: remove S3_SSE, if it is set and the store has no KMS."
+ACCELERATION = "Turn S3 Transfer Acceleration on for the bucket, or remove S3_PUBLIC_ENDPOINT_URL."
+
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, and what other stores say in its place:
+# https://developers.cloudflare.com/r2/api/error-codes/
+# https://github.com/supabase/storage/blob/master/src/internal/errors/codes.ts
+# https://docs.ceph.com/en/latest/radosgw/s3/commons/
+CODES = {
+    KEY: "InvalidAccessKeyId InvalidAccessKey InvalidSecurity Unauthorized 401",
+    "The secret is not that of the key: set AWS_SECRET_ACCESS_KEY or S3_SECRET_ACCESS_KEY again, without "
+    "quotes.": "SignatureDoesNotMatch",
+    "The session token is not that of the key: set AWS_SESSION_TOKEN or S3_SESSION_TOKEN again, or remove "
+    "it.": "InvalidToken",
+    STALE: "ExpiredToken ExpiredTokenException TokenRefreshRequired",
+    CLOCK: "RequestTimeTooSkewed RequestExpired ExpiredRequest",
+    REGION: "AuthorizationHeaderMalformed InvalidRegion InvalidRegionName IllegalLocationConstraintException",
+    BY_HOST: "SecondLevelDomainForbidden PathStyleDomainForbidden VirtualHostDomainRequired",
+    REDIRECT: "PermanentRedirect TemporaryRedirect Redirect 301 302 303 307 308",
+    ENDPOINT: "MethodNotAllowed NoSuchKey 400 404 405 421 426 501",
+    LOCK: "InvalidRequest MissingContentMD5",
+    ENCRYPTION: "NotImplemented InvalidEncryptionAlgorithmError",
+    "Are the keys another store's? Is S3_SSE, or its key, something that this store does not "
+    "know?": "InvalidArgument",
+    "The bucket allows only some MIME types or sizes: those of lib/domain/policy.py must be among "
+    "them.": "InvalidMimeType EntityTooLarge",
+    "Set MOC_BUCKET to the bucket's name alone.": "InvalidBucketName",
+    ACCOUNT: "AllAccessDisabled AccountProblem NotSignedUp QuotaExceeded UserSuspended "
+    "XMinioAdminBucketQuotaExceeded 402",
+    "Set AWS_ROLE_ARN or a pair of keys.": "NoCredentials NoCredentialsError",
+    "AWS has no such endpoint: see to S3_REGION, AWS_USE_FIPS_ENDPOINT and "
+    "AWS_USE_DUALSTACK_ENDPOINT.": "EndpointResolutionError",
 }
-NOT_THERE = ("404", "NoSuchBucket")
-FORBIDDEN = ("403", "AccessDenied", "AllAccessDenied", "UnauthorizedAccess", "401")
+FIXES = {code: fix for fix, codes in CODES.items() for code in codes.split()}
+FORBIDDEN = ("403", "AccessDenied", "AllAccessDenied", "UnauthorizedAccess")
 
 
 def refusal(deployment: Deployment, check: str, what: str, error: Exception) -> Finding:
@@ -60,7 +84,7 @@ def refusal(deployment: Deployment, check: str, what: str, error: Exception) -> 
     if "bucket_region" in told:
         text = f"{deployment.bucket} is in {told['bucket_region']}, not in {told['s3_region']}"
         return wrong(check, text, f"Set S3_REGION={told['bucket_region']}")
-    if code in NOT_THERE:
+    if code == "NoSuchBucket":
         return wrong(check, f"there is no bucket {deployment.bucket}", _create(deployment))
     return wrong(check, f"{what} ({code})", fix_of(deployment, code))
 
@@ -75,6 +99,11 @@ def fix_of(deployment: Deployment, code: str) -> str:
             "wants an encryption header is met by S3_SSE),\nor the KMS key does: the role or user needs "
             "kms:GenerateDataKey and kms:Decrypt on it."
         )
+    settings = deployment.settings
+    if code == "InvalidRequest" and is_accelerated(
+        settings.s3_public_endpoint_url or settings.s3_endpoint_url or ""
+    ):
+        return ACCELERATION
     return FIXES.get(code) or f"Look {code} up in the store's documentation of its errors."
 
 

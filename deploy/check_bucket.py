@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from deploy.causes import refusal
 from deploy.deployment import Deployment, code_of, is_supported
@@ -61,9 +62,9 @@ def _check_object_lock(deployment: Deployment) -> Iterator[Finding]:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
     """
     lock = _read(
-        lambda: deployment.client.get_object_lock_configuration(Bucket=deployment.bucket)[
+        lambda: deployment.client.get_object_lock_configuration(Bucket=deployment.bucket).get(
             "ObjectLockConfiguration"
-        ]
+        )
     )
     if isinstance(lock, dict) and lock.get("Rule", {}).get("DefaultRetention"):
         fix = "Use a bucket without Object Lock, or without a default retention."
@@ -78,9 +79,9 @@ def _check_privacy(deployment: Deployment) -> Iterator[Finding]:
     block = ("public-access-block-configuration", deployment.document("public-access-block"))
     fix = deployment.aws("put-public-access-block", block)
     blocked = _read(
-        lambda: deployment.client.get_public_access_block(Bucket=deployment.bucket)[
+        lambda: deployment.client.get_public_access_block(Bucket=deployment.bucket).get(
             "PublicAccessBlockConfiguration"
-        ]
+        )
     )
     if isinstance(blocked, dict):
         open_ways = sorted(way for way, value in block[1].items() if value and not blocked.get(way))
@@ -114,7 +115,7 @@ def _check_anonymous(deployment: Deployment) -> Finding:
 
 def _check_policy(deployment: Deployment) -> Finding:
     status = _read(
-        lambda: deployment.client.get_bucket_policy_status(Bucket=deployment.bucket)["PolicyStatus"]
+        lambda: deployment.client.get_bucket_policy_status(Bucket=deployment.bucket).get("PolicyStatus")
     )
     if status == "NoSuchBucketPolicy":
         return ok("bucket policy", "none, so nothing is public by it")
@@ -133,8 +134,8 @@ def _check_cors(deployment: Deployment) -> Finding:
     if not origins:
         return ok("CORS", "not needed: ALLOWED_ORIGINS is empty")
     fix = deployment.aws("put-bucket-cors", ("cors-configuration", deployment.document("cors")))
-    rules = _read(lambda: deployment.client.get_bucket_cors(Bucket=deployment.bucket)["CORSRules"])
-    if rules == "NoSuchCORSConfiguration":
+    rules = _read(lambda: deployment.client.get_bucket_cors(Bucket=deployment.bucket).get("CORSRules"))
+    if rules in (None, "NoSuchCORSConfiguration"):
         return wrong("CORS", "the bucket has no CORS rules: no browser can upload", fix)
     if isinstance(rules, str):
         return _unread(deployment, "CORS", rules)
@@ -165,7 +166,7 @@ def _check_lifecycle(deployment: Deployment) -> Finding:
         "put-bucket-lifecycle-configuration", ("lifecycle-configuration", deployment.document("lifecycle"))
     )
     rules = _read(
-        lambda: deployment.client.get_bucket_lifecycle_configuration(Bucket=deployment.bucket)["Rules"]
+        lambda: deployment.client.get_bucket_lifecycle_configuration(Bucket=deployment.bucket).get("Rules")
     )
     if isinstance(rules, str) and rules != "NoSuchLifecycleConfiguration":
         return _unread(deployment, "lifecycle", rules)
@@ -173,7 +174,7 @@ def _check_lifecycle(deployment: Deployment) -> Finding:
         rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
         for rule in (rules if isinstance(rules, list) else ())
         if rule.get("Status") == "Enabled"
-        and "AbortIncompleteMultipartUpload" in rule
+        and "DaysAfterInitiation" in rule.get("AbortIncompleteMultipartUpload", {})
         and deployment.prefix.startswith(rule.get("Filter", {}).get("Prefix", rule.get("Prefix", "")))
         and not rule.get("Filter", {}).keys() - {"Prefix"}
     ]
@@ -190,13 +191,13 @@ def _read(call: Callable[[], Any]) -> Any:
         return call()
     except ClientError as error:
         return code_of(error) if is_supported(error) else "NotSupported"
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError) as error:
         return code_of(error)
 
 
-def _unread(deployment: Deployment, check: str, code: str) -> Finding:
+def _unread(deployment: Deployment, check: str, code: str | None) -> Finding:
     if code == "NotSupported":
         return warning(check, "not supported here: the store does not know the call")
     if code in ("AccessDenied", "403"):
         return warning(check, "may not be read with these credentials", deployment.iam_policy())
-    return warning(check, f"could not be read ({code})")
+    return warning(check, f"could not be read ({code or 'an empty answer'})")

@@ -84,6 +84,9 @@ def _refused_part(deployment: Deployment, answer: httpx.Response) -> Finding:
     code = s3_code(answer) or str(answer.status_code)
     if answer.status_code == 200:
         text, fix = "a part is taken, and its ETag is not told", "Use a store that answers with an ETag."
+    elif answer.is_server_error:
+        text = f"the store fails at a presigned part: {answer.status_code} {s3_code(answer)}".rstrip()
+        fix = "Run it again. If it fails each time and S3_SSE is set: has the store a KMS?"
     else:
         text = f"a presigned part is refused: {answer.status_code} {s3_code(answer)}".rstrip()
         fix = fix_of(deployment, code)

@@ -1,5 +1,6 @@
 """Parts that the doctor uploads, with URLs as clients get them."""
 
+import re
 from datetime import UTC, datetime
 
 import httpx
@@ -26,4 +27,5 @@ def presigned(deployment: Deployment, key: str, upload_id: str, count: int) -> l
 
 def s3_code(answer: httpx.Response) -> str:
     """The code in an error of S3's; nothing else of it, since it quotes what was signed."""
-    return answer.text.partition("<Code>")[2].partition("</Code>")[0]
+    found = re.search(r"<Code>([A-Za-z0-9.]{1,64})</Code>", answer.text)
+    return found[1] if found else ""

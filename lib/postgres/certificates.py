@@ -36,6 +36,11 @@ def certificate_options(
         if mode not in (None, "", "verify-full"):  # libpq refuses it, too
             raise SettingsError(f"{variable}: sslmode must be verify-full with sslrootcert=system")
         return {"sslmode": "verify-full", "sslrootcert": _public_authorities()}
+    if root and mode in ("verify-ca", "verify-full") and not Path(root).is_file():
+        # libpq says so when it connects, which would look as if the database were down
+        raise SettingsError(
+            f"{variable}: sslrootcert must be a file that is there, or {VARIABLE} stand in its place"
+        )
     if mode in ("verify-ca", "verify-full") and not root and not _has_own():
         return {"sslrootcert": _public_authorities()}
     return {}

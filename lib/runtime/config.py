@@ -18,10 +18,15 @@ from pydantic import (
 )
 
 from lib.runtime.origins import check_origins, origins_of
+from lib.runtime.pasted import other_database_variables, problems_of
 from lib.runtime.urls import check_base_url, check_endpoint, check_url, endpoint_problem
 
 MIB = 1024 * 1024
-AWS_REGION = re.compile(r"[a-z]+(-[a-z]+)+-[0-9]+")  # also one that is still to come
+# Also one that is still to come, and none of the names that only endpoints have (fips-us-gov-west-1)
+AWS_REGION = re.compile(r"(?!fips)[a-z]{2,4}(-[a-z]+)+-[0-9]+")
+# Directory buckets (S3 Express) and others of AWS's, which want requests of their own kind:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+SPECIAL_BUCKET = re.compile(r".*(--[a-z]+-s3|\.mrap)")
 
 # A variable that is set but empty (`FOO= make run`, a blank field in a dashboard) counts as not set.
 Optional = Annotated[str | None, BeforeValidator(lambda value: value or None)]
@@ -142,12 +147,14 @@ class Settings(BaseModel):
         try:
             named = {name: env[name.upper()] for name in cls.model_fields if name.upper() in env}
             limits = {name: env[name] for name in sizes if name in env}
-            _check_text({name.upper(): value for name, value in (named | limits).items()})
+            if bad := problems_of({name.upper(): value for name, value in (named | limits).items()}):
+                raise SettingsError("; ".join(bad))
             return cls.model_validate(named | {"max_category_mb": limits}, context=sign)
         except ValidationError as error:
-            raise SettingsError(
-                "; ".join(_problem(item["loc"], item["msg"]) for item in error.errors())
-            ) from None
+            problems = [_problem(item["loc"], item["msg"]) for item in error.errors()]
+            if "database_url" not in named:
+                problems[0] += other_database_variables(env)
+            raise SettingsError("; ".join(problems)) from None
 
     @model_validator(mode="after")
     def _deployments_are_strict(self, info: ValidationInfo) -> Self:
@@ -186,6 +193,8 @@ class Settings(BaseModel):
                 "S3_REGION: must be a region of AWS, such as eu-central-1 (AWS_REGION stands in for it). "
                 "For another store, set S3_ENDPOINT_URL"
             )
+        if self.s3_endpoint_url is None and SPECIAL_BUCKET.fullmatch(self.moc_bucket):
+            raise ValueError("MOC_BUCKET: must be a general purpose bucket, and no directory bucket or kin")
         for name in ("s3_endpoint_url", "s3_public_endpoint_url"):
             endpoint = getattr(self, name)
             problem = endpoint and endpoint_problem(endpoint, self.moc_bucket, self.s3_addressing_style)
@@ -267,13 +276,6 @@ def _without_the_platforms_token(env: Mapping[str, str]) -> dict[str, str]:
     """
     has_one = env.get("AWS_ACCESS_KEY_ID", "").startswith("ASIA")
     return {name: value for name, value in env.items() if has_one or name != "AWS_SESSION_TOKEN"}
-
-
-def _check_text(values: Mapping[str, str]) -> None:
-    """Raise `SettingsError` for bytes that are no text; Python reads them as halves of surrogate pairs."""
-    bad = [name for name, value in values.items() if any("\ud800" <= char <= "\udfff" for char in value)]
-    if bad:
-        raise SettingsError("; ".join(f"{name}: must be UTF-8" for name in bad))
 
 
 def _problem(location: tuple[int | str, ...], message: str) -> str:

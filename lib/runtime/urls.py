@@ -39,6 +39,7 @@ def check_url(url: str | None) -> str | None:
     try:
         parts = urlsplit(url)
         bad = parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc
+        bad = bad or parts.netloc.endswith(":")  # which is in no Host header, and so in no signature
         bad = bad or parts.port == 0 or re.search(r"\s", url) is not None  # reading the port raises, too
     except ValueError:
         bad = True
@@ -78,8 +79,8 @@ def endpoint_problem(endpoint: str, bucket: str, addressing_style: str) -> str |
         return "must not hold the bucket: remove MOC_BUCKET's name from it"
     if addressing_style == "path" and is_accelerated(endpoint):
         return "is S3 Transfer Acceleration, which needs S3_ADDRESSING_STYLE auto or virtual"
-    if "." in bucket and is_accelerated(endpoint):
-        return "is S3 Transfer Acceleration, which takes no bucket with a dot in its name"
+    if is_accelerated(endpoint) and not re.fullmatch("[a-z0-9-]{3,63}", bucket):
+        return "is S3 Transfer Acceleration, which takes no bucket with a dot or a capital in its name"
     return None
 
 

@@ -20,7 +20,8 @@ BUSY = {
     "BandwidthLimitExceeded", "InternalError", "LimitExceededException", "OperationAborted",
     "PriorRequestNotComplete", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
     "RequestRateLimitExceeded", "RequestThrottled",
-    "RequestThrottledException", "RequestTimeout", "RequestTimeoutException", "ServiceUnavailable",
+    "RequestThrottledException", "RequestTimeout", "RequestTimeoutException", "ResourceLocked",
+    "ServiceUnavailable",
     "SlowDown", "ThrottledException", "Throttling", "ThrottlingException", "TooManyRequests",
     "TooManyRequestsException", "TransactionInProgressException",
 }  # fmt: skip
@@ -30,13 +31,16 @@ KMS_BUSY = BUSY | {
     "DependencyTimeoutException", "InternalException", "InternalFailure", "KMSInternalException",
     "KeyUnavailableException",
 }  # fmt: skip
-# Refusals although the status is a 5xx: botocore shows a code inside of a 200 as a 500, and what a store does
-# not implement (S3_SSE on MinIO without a KMS) is a 501.
+# Refusals although the status is a 5xx: botocore shows a code inside of a 200 as a 500.
 REFUSED_AS_5XX = {
-    "AccessDenied", "AuthorizationHeaderMalformed", "ExpiredToken", "InvalidAccessKeyId", "InvalidArgument",
-    "InvalidRequest", "InvalidToken", "MethodNotAllowed", "NoSuchBucket", "NotImplemented", "QuotaExceeded",
-    "RequestTimeTooSkewed", "SignatureDoesNotMatch",
+    "AccessDenied", "AccountProblem", "AllAccessDisabled", "AuthorizationHeaderMalformed", "EntityTooLarge",
+    "ExpiredToken", "InvalidAccessKeyId", "InvalidArgument", "InvalidBucketState",
+    "InvalidEncryptionAlgorithmError", "InvalidRequest", "InvalidSecurity", "InvalidToken", "MalformedXML",
+    "MethodNotAllowed", "NoSuchBucket", "NotImplemented", "NotSignedUp", "PreconditionFailed",
+    "QuotaExceeded", "RequestExpired", "RequestTimeTooSkewed", "SignatureDoesNotMatch",
+    "TokenRefreshRequired", "UnauthorizedAccess",
 }  # fmt: skip
+NOT_IMPLEMENTED = 501  # the store does not know the call, and will not learn it
 
 MAX_CODE_LENGTH = 64  # characters; the longest that S3 documents has 48
 
@@ -78,7 +82,9 @@ def ask(call: Callable[[], T], region: str = "") -> T:
         return call()
     except ClientError as error:
         raise _translated(error, region) from None
-    except (ResponseParserError, NonsenseError) as error:
+    except ResponseParserError:  # its text quotes the answer
+        raise unavailable() from NonsenseError("an answer that cannot be read")
+    except NonsenseError as error:
         raise unavailable() from error
     except BotoCoreError as error:
         raise unavailable() if _is_silence(error) else refused(type(error).__name__) from error
@@ -125,7 +131,8 @@ def _is_busy(code: str, status: int) -> bool:
         return True
     if code.startswith("KMS."):
         return code.removeprefix("KMS.") in KMS_BUSY
-    return code in BUSY or (status >= 500 and code not in REFUSED_AS_5XX)
+    is_failure = status >= 500 and status != NOT_IMPLEMENTED
+    return code in BUSY or (is_failure and code not in REFUSED_AS_5XX)
 
 
 def _place(error: "ClientError", region: str) -> dict[str, str]:

@@ -9,14 +9,18 @@ from email.utils import formatdate
 from time import time
 from urllib.parse import urlsplit
 
+import httpx
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
 from db.migrate import migrate
+from deploy.causes import fix_of
+from deploy.deployment import Deployment
 from deploy.doctor import examine
 from deploy.documents import document
 from deploy.report import lines
+from lib.runtime.config import Settings
 from tests.support.aws_refusals import SECRET_WORDS, Refusal, another_region, refusing
 from tests.support.http_faults import FaultyProxy
 from tests.support.keyless import Issuer
@@ -371,6 +375,7 @@ def test_an_upload_that_cannot_be_aborted_is_told(healthy, s3, bucket):
 
 
 KMS, IAM, CORS = "kms:GenerateDataKey", "deploy.documents iam-policy", "put-bucket-cors"
+REDIRECT, ENDPOINT = "S3_ENDPOINT_URL leads elsewhere", "the store's S3 endpoint"
 
 
 @pytest.mark.parametrize(
@@ -391,6 +396,36 @@ KMS, IAM, CORS = "kms:GenerateDataKey", "deploy.documents iam-policy", "put-buck
         ("*", Refusal(400, "ExpiredToken"), "bucket", ["AWS_SESSION_TOKEN", "ExpiredToken"]),
         ("*", Refusal(404, "NoSuchBucket"), "bucket", ["create-bucket"]),
         ("*", Refusal(503, "SlowDown"), "bucket", ["does not answer", "SlowDown"]),
+        # http in place of https, and an endpoint of another region
+        ("*", Refusal(301, "301"), "bucket", [REDIRECT, "https"]),
+        ("*", Refusal(308, "308"), "bucket", [REDIRECT]),
+        ("*", Refusal(301, "PermanentRedirect"), "bucket", [REDIRECT, "remove it"]),
+        ("CreateMultipartUpload", Refusal(307, "TemporaryRedirect"), "upload", [REDIRECT]),
+        ("*", Refusal(302, "302"), "bucket", [REDIRECT, "log in"]),
+        # The region, as AWS, R2 and Alibaba Cloud OSS say it
+        ("*", Refusal(400, "AuthorizationHeaderMalformed"), "bucket", ["S3_REGION is not what"]),
+        ("*", Refusal(400, "InvalidRegionName"), "bucket", ["S3_REGION is not what", "auto for R2"]),
+        ("*", Refusal(400, "InvalidRegion"), "bucket", ["S3_REGION is not what"]),
+        # A store that knows no paths: Alibaba Cloud, Tencent, Huawei
+        ("*", Refusal(403, "SecondLevelDomainForbidden"), "bucket", ["S3_ADDRESSING_STYLE=virtual"]),
+        ("*", Refusal(403, "PathStyleDomainForbidden"), "bucket", ["S3_ADDRESSING_STYLE=virtual"]),
+        ("*", Refusal(403, "VirtualHostDomainRequired"), "bucket", ["S3_ADDRESSING_STYLE=virtual"]),
+        # Something that is no store, and a bucket's name in the endpoint
+        ("*", Refusal(404, "404"), "bucket", [ENDPOINT]),
+        ("*", Refusal(404, "NoSuchKey"), "bucket", [ENDPOINT, "without the bucket's name"]),
+        ("*", Refusal(400, "400"), "bucket", [ENDPOINT, "https"]),
+        ("*", Refusal(501, "501"), "bucket", [ENDPOINT]),
+        ("CreateMultipartUpload", Refusal(405, "MethodNotAllowed"), "upload", [ENDPOINT]),
+        # Keys and accounts
+        ("*", Refusal(401, "Unauthorized"), "bucket", ["AWS_ACCESS_KEY_ID"]),
+        ("*", Refusal(403, "InvalidSecurity"), "bucket", ["AWS_ACCESS_KEY_ID"]),
+        ("*", Refusal(400, "InvalidArgument"), "bucket", ["keys another store's"]),
+        ("*", Refusal(403, "UserSuspended"), "bucket", ["about the account"]),
+        ("CreateMultipartUpload", Refusal(400, "XMinioAdminBucketQuotaExceeded"), "upload", ["the account"]),
+        ("CreateMultipartUpload", Refusal(415, "InvalidMimeType"), "upload", ["MIME types"]),
+        ("CreateMultipartUpload", Refusal(400, "InvalidEncryptionAlgorithmError"), "upload", ["S3_SSE"]),
+        ("CreateMultipartUpload", Refusal(501, "NotImplemented"), "upload", ["S3_SSE"]),
+        ("UploadPart", Refusal(500, "InternalError"), "upload", ["the store fails", "KMS"]),
     ],
     ids=lambda value: f"{value.status} {value.code}" if isinstance(value, Refusal) else None,
 )
@@ -420,6 +455,30 @@ def test_a_bucket_with_a_default_retention_is_told(healthy):
     with FaultyProxy(healthy["S3_ENDPOINT_URL"], locked) as proxy:
         assert "Object Lock" in wrong(healthy | {"S3_ENDPOINT_URL": proxy.url})["object lock"]
     assert "object lock" not in found(healthy)
+
+
+@pytest.mark.parametrize("status", [200, 203, 204])
+@pytest.mark.parametrize("answer", [b"", b"<html><br></html>"], ids=["nothing", "a page"])
+def test_a_store_that_answers_each_question_with_the_same(healthy, status, answer):
+    """A page of another program's, or a store that has nothing to say of CORS and lifecycle."""
+
+    def fault(method, path):
+        asks_of_bucket = method == "GET" and "?" in path and "uploadId" not in path
+        return (status, answer) if asks_of_bucket else None
+
+    with FaultyProxy(healthy["S3_ENDPOINT_URL"], fault) as proxy:
+        findings = found(healthy | {"S3_ENDPOINT_URL": proxy.url})
+    assert not [one for one in findings.values() if "could not be checked" in one.text]
+    assert {"CORS", "lifecycle", "bucket policy", "upload"} <= findings.keys()
+
+
+def test_transfer_acceleration_that_is_off_is_no_object_lock(healthy):
+    """S3: "S3 Transfer Acceleration is not configured on this bucket", an InvalidRequest, too."""
+    settings = Settings.from_env(healthy | {"S3_PUBLIC_ENDPOINT_URL": "https://s3-accelerate.amazonaws.com"})
+    with httpx.Client() as http:
+        fix = fix_of(Deployment(settings, http), "InvalidRequest")
+    assert "Transfer Acceleration on" in fix
+    assert "Object Lock" not in fix
 
 
 def test_signed_length_is_only_ok_where_the_right_one_is_taken(healthy):

@@ -26,7 +26,7 @@ ALLOWED = {
     "lib.s3.presign": set(),
     "lib.runtime": {"lib.runtime", "lib.domain.errors"},
     "lib.domain": {"lib.domain"},
-    "db": {"db", "lib.postgres.conninfo", "lib.runtime.config"},
+    "db": {"db", "lib.postgres.conninfo", "lib.runtime.config", "lib.runtime.pasted"},
 }
 # Who alone may import a package of others.
 OWNERS = {

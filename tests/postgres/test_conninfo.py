@@ -84,7 +84,7 @@ def test_a_malformed_url_is_named_and_not_shown(malformed):
             conninfo(malformed, variable)
         assert str(caught.value).startswith(f"{variable}: is no PostgreSQL URL")
         assert "secret" not in str(caught.value)
-    with pytest.raises(SettingsError, match="DATABASE_URL: is no PostgreSQL URL"):
+    with pytest.raises(SettingsError, match=r"DATABASE_URL: (is no PostgreSQL URL|must not be in quotes)"):
         wiring.build(GOOD | {"DATABASE_URL": malformed})
 
 
@@ -135,7 +135,12 @@ def test_no_command_prints_a_piece_of_a_password(env, capfd, monkeypatch, passwo
      ("hostaddr=secret", "hostaddr"), ("hostaddr=127.0.0.1,secret", "hostaddr"),
      ("hostaddr=127.0.0.300", "hostaddr"),
      ("hostaddr=127.0.0.1,127.0.0.2", "host, hostaddr and port"), ("port=1,2", "host, hostaddr and port"),
-     ("host=a,b&port=1,2,3", "host, hostaddr and port"), ("service=secret", "service")],
+     ("host=a,b&port=1,2,3", "host, hostaddr and port"), ("service=secret", "service"),
+     ("sslmode=verify-full&sslrootcert=/secret.pem", "sslrootcert"),
+     ("sslmode=verify-ca&sslrootcert=secret/", "sslrootcert"),
+     ("sslmode=verify-full&sslrootcert=/tmp", "sslrootcert"),
+     ("sslmode=verify-full&sslrootcert=~/.postgresql/secret.crt", "sslrootcert"),
+     ("sslmode=verify-full&sslrootcert=System", "sslrootcert")],
 )  # fmt: skip
 def test_an_invalid_parameter_is_a_settings_error_that_names_it(parameters, named):
     with pytest.raises(SettingsError, match=rf"^DATABASE_URL: {named} must be ") as caught:
@@ -166,13 +171,15 @@ def no_list_of_its_own(monkeypatch, tmp_path):
     monkeypatch.delenv("PGSSLROOTCERT", raising=False)
 
 
-def test_public_authorities_come_from_a_bundled_list(no_list_of_its_own):
+def test_public_authorities_come_from_a_bundled_list(no_list_of_its_own, tmp_path):
     bundled = certifi.where()
     assert trusted("sslmode=verify-full") == ("verify-full", bundled)
     assert trusted("sslmode=verify-ca") == ("verify-ca", bundled)
     assert trusted("sslmode=verify-full&sslrootcert=system") == ("verify-full", bundled)
     assert trusted("sslrootcert=system") == ("verify-full", bundled)
-    assert trusted("sslmode=verify-full&sslrootcert=/mine.pem") == ("verify-full", "/mine.pem")
+    (mine := tmp_path / "mine.pem").touch()
+    assert trusted(f"sslmode=verify-full&sslrootcert={mine}") == ("verify-full", str(mine))
+    assert trusted("sslmode=require&sslrootcert=/none.pem") == ("require", "/none.pem")  # which needs none
     assert trusted("sslmode=require") == ("require", None)
     assert trusted("") == (None, None)
 

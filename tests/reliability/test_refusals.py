@@ -30,6 +30,12 @@ REFUSALS = [
     Refusal(412, "PreconditionFailed"),
     Refusal(404, "NoSuchKey"),
     Refusal(501, "NotImplemented"),  # S3_SSE on a store without a KMS
+    Refusal(501, "501"),  # and without a body that names it
+    Refusal(308, "308"),  # http in place of https
+    Refusal(400, "InvalidRegionName"),  # R2, in any region but its own
+    Refusal(403, "SecondLevelDomainForbidden"),  # Alibaba Cloud OSS, addressed by path
+    Refusal(401, "Unauthorized"),  # R2
+    Refusal(415, "InvalidMimeType"),  # Supabase Storage
     Refusal(400, "InvalidPart"),
     Refusal(404, "NoSuchUpload"),
 ]
@@ -48,6 +54,10 @@ BUSY = [
     Refusal(500, "KMS.InternalException"),
     Refusal(500, "KMS.DependencyTimeoutException"),
     Refusal(409, "OperationAborted"),
+    Refusal(423, "ResourceLocked"),  # Supabase Storage
+    Refusal(544, "DatabaseTimeout"),  # likewise
+    Refusal(503, "SlowDownWrite"),  # MinIO
+    Refusal(520, "520"),  # Cloudflare
 ]
 
 
@@ -133,7 +143,8 @@ def test_completing_is_refused_and_works_again_after(api, store_proxy, lines, op
 @pytest.mark.parametrize(
     "code",
     ["AccessDenied", "KMS.DisabledException", "InvalidRequest", "NoSuchBucket", "ExpiredToken",
-     "SignatureDoesNotMatch", "NotImplemented"],
+     "SignatureDoesNotMatch", "NotImplemented", "AllAccessDisabled", "AccountProblem", "InvalidBucketState",
+     "PreconditionFailed", "EntityTooLarge", "TokenRefreshRequired", "KMS.KMSInvalidStateException"],
 )  # fmt: skip
 def test_a_refusal_inside_of_a_200_is_one(api, store_proxy, lines, code):
     """AWS sends the status before it has asked KMS."""
@@ -188,6 +199,29 @@ def test_a_page_of_something_between_is_no_secret_either(api, store_proxy, lines
 
     store_proxy.fault = refusing({"*": Page(403, "403")})
     check(api, lines, Refusal(403, "403"), "CreateMultipartUpload", "POST", f"/{session}/files", pdf())
+
+
+PAGE = f"<html><br><body>{SECRET_WORDS}</body></html>".encode()
+CUT = f"<InitiateMultipartUploadResult><UploadId>{SECRET_WORDS}</UploadId>".encode()
+
+
+@pytest.mark.parametrize("answer", [PAGE, CUT, SECRET_WORDS.encode()], ids=["page", "cut", "text"])
+@pytest.mark.parametrize("status", [200, 201, 203, 206])
+@pytest.mark.parametrize("operation", ["CreateMultipartUpload", "ListParts", "CompleteMultipartUpload"])
+def test_nothing_of_a_success_that_cannot_be_read_is_in_the_log(
+    api, store_proxy, lines, operation, status, answer
+):
+    """Botocore's own error quotes all of it."""
+    session = api.session()
+    file, _ = api.upload(session, pdf(), b"abc")
+    fault = refusing({operation: (status, answer)})
+    store_proxy.fault = fault
+    path = f"/{session}/files"
+    creates = operation == "CreateMultipartUpload"
+    asked = (path, pdf("2.pdf")) if creates else (f"{path}/{file['fileId']}/complete", None)
+    assert api.refused("POST", *asked) == UNAVAILABLE
+    assert lines.records("failure")[-1]["reason"] == "STORAGE_UNAVAILABLE"
+    assert SECRET_WORDS not in lines.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from db.migrate import main as migrate_main
 from lib.runtime.config import Settings, SettingsError
 from tests.support.fuzzy import error
 from tests.support.hidden import secrets_of
@@ -39,11 +40,68 @@ def test_a_region_of_aws_is_written_as_aws_does_and_that_of_another_store_as_it_
     assert Settings.from_env(GOOD | other).s3_region == "RegionOne"
 
 
-@pytest.mark.parametrize("region", ["auto", "iad1", "us-east", "useast1", "us-east-1a", "Frankfurt", "eu"])
+@pytest.mark.parametrize("region", ["auto", "iad1", "us-east", "useast1", "us-east-1a", "Frankfurt", "eu",
+                                    "fips-us-gov-west-1", "europe-west-1", "s3-external-1"])  # fmt: skip
 def test_a_region_that_aws_cannot_have_needs_an_endpoint(region):
     for name in ("S3_REGION", "AWS_REGION"):
         assert "S3_REGION: must be a region of AWS" in problem(GOOD | {name: region})
         assert Settings.from_env(GOOD | {name: region, "AWS_ENDPOINT_URL_S3": "https://s3.example.com"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["uploads--use1-az4--x-s3", "point--ol-s3", "table--table-s3", "some--use1-az4--xa-s3", "many.mrap"],
+)
+def test_a_bucket_of_a_special_kind_is_refused_on_aws(name):
+    """S3 Express has endpoints and signatures of its own, and no presigned URL that lasts."""
+    assert "MOC_BUCKET: must be a general purpose bucket" in problem(GOOD | {"MOC_BUCKET": name})
+    assert Settings.from_env(GOOD | {"MOC_BUCKET": name, "S3_ENDPOINT_URL": "https://s3.example.com"})
+
+
+def test_an_access_points_alias_is_as_good_as_a_bucket():
+    assert Settings.from_env(GOOD | {"MOC_BUCKET": "point-abcdef123456-s3alias"})
+
+
+QUOTED = {"DATABASE_URL": "postgresql://u:hush@h/d", "MOC_BUCKET": "hush", "S3_REGION": "eu-west-1",
+          "S3_ENDPOINT_URL": "https://hush.example.com", "AUTH_ISSUER": "https://hush.example.com",
+          "AUTH_AUDIENCE": "hush", "STAGE": "hush", "ALLOWED_ORIGINS": "https://hush.example.com",
+          "MAX_BATCH_SIZE": "10", "AWS_USE_FIPS_ENDPOINT": "true"}  # fmt: skip
+
+
+@pytest.mark.parametrize("quotes", ['""', "''", "“”"])
+@pytest.mark.parametrize("name", QUOTED)
+def test_a_value_in_quotes_is_named_and_not_shown(name, quotes):
+    """A dashboard keeps them. An audience in quotes is no token's, and a URL is none."""
+    text = problem(GOOD | {name: f"{quotes[0]}{QUOTED[name]}{quotes[1]}\n"})
+    assert text == f"{name}: must not be in quotes"
+
+
+def test_a_secret_may_have_quotes():
+    """The other side may have been given it with them, too."""
+    secret = '"' + "s" * 32 + '"'
+    assert Settings.from_env(GOOD | {"AUTH_JWT_SECRET": secret}).auth_jwt_secret.get_secret_value() == secret
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["POSTGRES_URL"], ["POSTGRES_PRISMA_URL", "POSTGRES_URL", "POSTGRES_URL_NON_POOLING"],
+     ["DATABASE_URL_UNPOOLED"], ["STORAGE_DATABASE_URL", "STORAGE_POSTGRES_URL_NO_SSL"],
+     ["PRISMA_DATABASE_URL"], ["DATABASE_POSTGRES_URL"], ["DATABASE_URL_DIRECT"]],
+)  # fmt: skip
+def test_a_database_of_another_name_is_named_and_not_shown(names, capsys, monkeypatch):
+    """As integrations with Vercel call it."""
+    env = {name: value for name, value in GOOD.items() if name != "DATABASE_URL"}
+    urls = dict.fromkeys(names, "postgresql://u:hush@hush/hush")
+    text = problem(env | urls | {"MOC_BUCKET": ""})
+    assert text.startswith(f"DATABASE_URL: Field required. Set are {', '.join(names)}: if one is")
+    assert "MOC_BUCKET: Field required" in text
+    assert "hush" not in text
+    assert "Set are" not in problem(env | {"MONGODB_URI": "x", "REDIS_URL": "x"})
+    if names != ["DATABASE_URL_DIRECT"]:  # which `make migrate` takes
+        monkeypatch.setattr("os.environ", urls)
+        assert migrate_main() == 1
+        assert f"Set are {', '.join(names)}: if one is" in (printed := capsys.readouterr().err)
+        assert "hush" not in printed
 
 
 @pytest.mark.parametrize("number", ["1_0", "+5", "٣", "5.0", "1e1", "0x5", "5 0", "--5", "5,0", "²"])

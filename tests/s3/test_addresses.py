@@ -224,7 +224,8 @@ def test_user_info_is_refused_and_not_shown(name, user):
 
 @pytest.mark.parametrize(
     "url", ["ftp://store", "store:9000", "https://", "https://:9000", "https://store:port", "https://store:99999",
-            "https://sto re", "https://[::1", "https://store?x=1", "https://store#x", "https://user:12/word@store"],
+            "https://sto re", "https://[::1", "https://store?x=1", "https://store#x", "https://user:12/word@store",
+            "https://store:", "https://store:/path"],
 )  # fmt: skip
 def test_an_endpoint_that_is_none_is_named_and_not_shown(url):
     with pytest.raises(SettingsError, match="S3_ENDPOINT_URL") as refusal:
@@ -252,6 +253,8 @@ def test_a_host_that_is_one_is_taken(host):
         ({"S3_ADDRESSING_STYLE": "path", "S3_ENDPOINT_URL": "https://s3-accelerate.amazonaws.com"},
          "S3_ENDPOINT_URL: is S3 Transfer Acceleration"),
         ({"MOC_BUCKET": "a.b.c", "S3_PUBLIC_ENDPOINT_URL": "https://s3-accelerate.amazonaws.com"},
+         "S3_PUBLIC_ENDPOINT_URL: is S3 Transfer Acceleration"),
+        ({"MOC_BUCKET": "Uploads", "S3_PUBLIC_ENDPOINT_URL": "https://s3-accelerate.amazonaws.com"},
          "S3_PUBLIC_ENDPOINT_URL: is S3 Transfer Acceleration"),
         ({"S3_SSE": "md5"}, "S3_SSE"),
         ({"S3_SSE_KMS_KEY_ID": "alias/uploads"}, "S3_SSE_KMS_KEY_ID: needs S3_SSE"),

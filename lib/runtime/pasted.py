@@ -1,0 +1,29 @@
+"""What was pasted into a setting with what belongs to it, or under another name. No value is ever told."""
+
+import re
+from collections.abc import Mapping
+
+QUOTES = ('""', "''", "``", "“”")
+# The other side may have been given a secret with its quotes, too
+MAY_HAVE_QUOTES = re.compile("SECRET|TOKEN|KEY|CERT")
+# As integrations of databases with Vercel call it, after a prefix of the user's choice
+DATABASE_VARIABLE = re.compile(r"\w*(DATABASE|POSTGRES)\w*URL\w*")
+
+
+def problems_of(values: Mapping[str, str]) -> list[str]:
+    """What is wrong with values whatever they mean, by their variables."""
+    # Bytes that are no text; Python reads them as halves of surrogate pairs
+    halves = [name for name, value in values.items() if any("\ud800" <= char <= "\udfff" for char in value)]
+    if halves:
+        return [f"{name}: must be UTF-8" for name in halves]
+    # A shell takes quotes away, and a dashboard does not
+    quoted = [name for name, value in values.items() if len(value) > 1 and value[0] + value[-1] in QUOTES]
+    return [f"{name}: must not be in quotes" for name in quoted if not MAY_HAVE_QUOTES.search(name)]
+
+
+def other_database_variables(env: Mapping[str, str]) -> str:
+    """What to say where DATABASE_URL is missing; empty, if nothing else names a database either."""
+    names = sorted(name for name in env if DATABASE_VARIABLE.fullmatch(name) and name != "DATABASE_URL")
+    if not names:
+        return ""
+    return f". Set are {', '.join(names)}: if one is this API's database (the pooled address), copy its value"
