@@ -234,7 +234,7 @@ def _input(route: Route[Any], environ: Environ) -> Any:
     if route.body is None:
         return None
     body = _body_of(environ).removeprefix(BOM)
-    if route.body_may_be_empty and not body.strip():
+    if route.body_may_be_empty and body.strip() in (b"", b"null"):  # some clients send null for no body
         return validated(route.body, {})
     return validated(route.body, json_of(body, getattr(route.body, "judged_alone", None)))
 

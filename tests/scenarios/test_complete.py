@@ -49,7 +49,9 @@ def test_ur_hp_002_complete_after_all_parts_are_uploaded(api, session, s3, db):
     }
 
 
-@pytest.mark.parametrize("body", [b"", b"  ", b"{}", b'{"parts": null}', b'{"parts": []}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"  ", b"null", b" null ", b"{}", b'{"parts": null}', b'{"parts": []}']
+)
 def test_the_body_may_be_empty(api, session, body):
     file, _ = api.upload(session, pdf(), b"abc")
     path = f"/{session}/files/{file['fileId']}/complete"
