@@ -10,14 +10,16 @@ from lib.runtime.origins import ANY
 EXPOSED_HEADERS = "X-Request-Id, Retry-After, WWW-Authenticate, Allow, Date"
 ALLOWED_HEADERS = "Authorization, Content-Type"
 MAX_AGE = 600  # seconds that a browser may keep the answer to a preflight
-NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(\s*,\s*[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
+# What is repeated is a header again: a line break in it, as in one that was folded, would begin another.
+ONE_WORD = re.compile(r"[\x21-\x7e]+")
+NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+([ \t]*,[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
 
 
 def headers(environ: Mapping[str, Any], origins: Collection[str], methods: Collection[str]) -> dict[str, str]:
     """The CORS headers of one answer: `origins`, in lower case, may call, and a path answers `methods`."""
     origin = environ.get("HTTP_ORIGIN", "")
     answered = {"Vary": "Origin"} if origins else {}
-    if not origin or not (origin.lower() in origins or ANY in origins):
+    if not ONE_WORD.fullmatch(origin) or not (origin.lower() in origins or ANY in origins):
         return answered
     answered |= {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED_HEADERS}
     if environ["REQUEST_METHOD"] == "OPTIONS":

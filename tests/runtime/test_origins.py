@@ -4,6 +4,7 @@ import pytest
 
 from deploy.documents import MissingValueError, document
 from lib import wiring
+from lib.http import cors
 from lib.runtime.config import Settings, SettingsError
 from lib.runtime.origins import origins_of
 from tests.runtime.test_config import GOOD
@@ -84,6 +85,17 @@ NONE = {
     "https://a..ü": "as in",
     "hush": "as in",
 }
+
+
+@pytest.mark.parametrize("junk", ["\r\n ", "\r\n", "\n\t", "\r", "\0", "\x0b", "\x85", "\u2028", " ", "é"])
+def test_what_could_begin_another_header_is_not_repeated(junk):
+    """A server may hand over a folded header with the line break in it."""
+    good = {"REQUEST_METHOD": "OPTIONS", "HTTP_ORIGIN": "https://app.example.com"}
+    named = good | {"HTTP_ACCESS_CONTROL_REQUEST_HEADERS": f"a,{junk}b"}
+    asked = cors.headers(named, {"*"}, ["GET"])["Access-Control-Allow-Headers"]
+    assert asked == (f"a,{junk}b" if junk == " " else cors.ALLOWED_HEADERS)
+    odd = good | {"HTTP_ORIGIN": f"https://app.example.com{junk}Set-Cookie: a=b"}
+    assert cors.headers(odd, {"*"}, ["GET"]) == {"Vary": "Origin"}
 
 
 @pytest.mark.parametrize("item", NONE)
