@@ -12,20 +12,29 @@ _PARAMETER = re.compile(f"[\t ]*;[\t ]*(?:({_WORD})=({_WORD}|{_QUOTED}))?")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 UNKNOWN = "application/octet-stream"  # says nothing
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # Other names of a type, as browsers, systems and old programs send them. Sources: [1] the RFC that
 # registers the type; [2] https://mime-type.com, one page a name; [3] what
-# Windows keeps below HKEY_CLASSES_ROOT, which browsers read (https://stackoverflow.com/q/1201945).
+# Windows keeps below HKEY_CLASSES_ROOT, which browsers read (https://stackoverflow.com/q/1201945), and other
+# office programs write their own names there; [4] shared-mime-info, which browsers on Linux read; [5] what
+# users of CodeIgniter's sites have sent (https://github.com/codeigniter4/CodeIgniter4, app/Config/Mimes.php).
 ALIASES = {
     "binary/octet-stream": UNKNOWN,  # what S3 gives to objects without a type
     "unknown/unknown": UNKNOWN,  # these three by https://mimesniff.spec.whatwg.org/#mime-type-sniffing-algorithm
     "application/unknown": UNKNOWN,
     "*/*": UNKNOWN,
+    "application/force-download": UNKNOWN,  # [5]; these say what to do with a file, not what it is
+    "application/x-download": UNKNOWN,  # [5]
+    "application/download": UNKNOWN,  # [5]
     "image/jpg": "image/jpeg",  # [2]
     "image/pjpeg": "image/jpeg",  # [3], Internet Explorer's progressive JPEG
     "image/x-png": "image/png",  # [3], likewise
     "application/x-pdf": "application/pdf",  # [1] RFC 8118, "Deprecated alias names"
     "application/acrobat": "application/pdf",  # [2]
     "text/pdf": "application/pdf",  # [2]
+    "application/nappdf": "application/pdf",  # [4]
+    "image/pdf": "application/pdf",  # [4]
+    "application/wps-office.pdf": "application/pdf",  # [3] WPS Office
     "application/csv": "text/csv",  # [2], and what libmagic says
     "application/x-csv": "text/csv",  # [2]
     "text/x-csv": "text/csv",  # [2]
@@ -40,13 +49,25 @@ ALIASES = {
     "application/x-dos_ms_excel": "application/vnd.ms-excel",  # [2]
     "application/xls": "application/vnd.ms-excel",  # [2]
     "application/x-xls": "application/vnd.ms-excel",  # [2]
+    "application/vnd.msexcel": "application/vnd.ms-excel",  # [5]
+    "zz-application/zz-winassoc-xls": "application/vnd.ms-excel",  # [4]
+    "application/wps-office.xls": "application/vnd.ms-excel",  # [3] WPS Office
+    "application/haansoftxls": "application/vnd.ms-excel",  # [3] Hancom Office
+    "application/x-zip-compressed": "application/zip",  # [3], [4]
+    "application/x-zip": "application/zip",  # [4]
+    "application/wps-office.xlsx": XLSX,  # [3] WPS Office
+    "application/haansoftxlsx": XLSX,  # [3] Hancom Office
 }
 # The system's type for the program that opens a file, or for its container, not for the file: with Excel
-# installed, Windows says the first of a CSV file [3]. Then the extension knows better.
+# installed, Windows says the first of a CSV file [3], and with WPS Office the second. Older Linux systems say
+# the third of all Office files (https://github.com/THU-MAIC/OpenMAIC/pull/1498). The extension knows better.
 LESS_EXACT_THAN = {
     "application/vnd.ms-excel": ("csv", "xlsx"),
+    "application/kset": ("csv", "xls", "xlsx"),
+    "application/vnd.ms-office": ("xls", "xlsx"),
+    "application/x-ole-storage": ("xls",),  # [4]
+    "application/cdfv2": ("xls",),  # what libmagic says
     "application/zip": ("xlsx",),
-    "application/x-zip-compressed": ("xlsx",),
 }
 
 # What a browser shows and never executes. All else is stored as an attachment: XML and SVG run script, and of

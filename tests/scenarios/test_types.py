@@ -62,6 +62,15 @@ def stored(api, s3, file):
         # The system's type for Excel, not for the file
         ({"name": "a.csv", "type": EXCEL}, ("text/csv", None, "csv")),
         ({"name": "a.xlsx", "type": "application/x-zip-compressed"}, (XLSX, "attachment", "xlsx")),
+        # Other offices' own, and other systems'
+        ({"name": "a.xlsx", "type": "application/wps-office.xlsx"}, (XLSX, "attachment", "xlsx")),
+        ({"name": "a.xlsx", "type": "application/haansoftxlsx"}, (XLSX, "attachment", "xlsx")),
+        ({"name": "a.xlsx", "type": "Application/vnd.ms-office"}, (XLSX, "attachment", "xlsx")),
+        ({"name": "a.xls", "type": "application/CDFV2"}, (EXCEL, "attachment", "xls")),
+        ({"name": "a.csv", "type": "application/kset"}, ("text/csv", None, "csv")),
+        ({"name": "a.CSV", "type": "application/vnd.msexcel"}, ("text/csv", None, "csv")),
+        ({"name": "a.pdf", "type": "image/pdf"}, ("application/pdf", None, "pdf")),
+        ({"name": "a.pdf", "type": "application/force-download; x=y"}, ("application/pdf", None, "pdf")),
         # Parameters that were made to be trouble
         ({"name": "a.txt", "type": 'text/plain; x="y, text/html"'}, ("text/plain", None, "txt")),
         ({"name": "a.txt", "type": "text/plain; charset=utf-7"}, ("text/plain", None, "txt")),
@@ -98,6 +107,8 @@ def test_what_is_no_media_type_is_refused_in_a_single_file_a_batch_and_a_declara
         (pdf("a.html", type=None), "application/octet-stream"),
         (pdf("a", type=""), "application/octet-stream"),
         (pdf("a.exe", type="application/octet-stream"), "application/octet-stream"),
+        (pdf("a.exe", type="application/x-download"), "application/octet-stream"),
+        (pdf("a.docx", type="application/vnd.ms-office"), "application/vnd.ms-office"),
     ],
 )  # fmt: skip
 def test_what_is_not_in_the_table_is_refused(api, file, shown):
