@@ -65,6 +65,8 @@ def conninfo(url: str, variable: str = "DATABASE_URL", root_certificates: str | 
         kept = [one for one in _parameters(match) if _name(one) in _known()]
         if any(_name(one) == "ssl" and one.lower() != "ssl=true" for one in kept):
             raise SettingsError(f"{variable}: ssl must be true; sslmode says more (require, verify-full)")
+        if any(_name(one) == "sslmode" and one.partition("=")[2] for one in kept):
+            kept = [one for one in kept if _name(one) != "ssl"]  # libpq would let the last of them win
         cleaned = f"{match['scheme']}://{match['rest']}{'?' if kept else ''}{'&'.join(kept)}"
     try:
         parameters = {name: str(value) for name, value in conninfo_to_dict(cleaned).items()}
@@ -74,6 +76,9 @@ def conninfo(url: str, variable: str = "DATABASE_URL", root_certificates: str | 
         raise _malformed(variable)
     _check(parameters, variable)
     options = certificate_options(parameters, variable, root_certificates)
+    several = "," in parameters.get("host", "") + parameters.get("hostaddr", "")
+    if several and not parameters.get("target_session_attrs"):  # some may be replicas
+        options["target_session_attrs"] = "read-write"
     return make_conninfo(cleaned, client_encoding="UTF8", **options)
 
 
@@ -106,7 +111,7 @@ def _tells_no_password(parameters: Mapping[str, str]) -> bool:
     """
     return (
         all(TOLD_HOST.fullmatch(host) for host in parameters.get("host", "").split(","))
-        and not any(re.search("[;&=]", parameters.get(name, "")) for name in TOLD)
+        and not any(re.search("[;&=]|://", parameters.get(name, "")) for name in TOLD)
         and (":" not in parameters.get("user", "") or "password" in parameters)
     )
 

@@ -49,14 +49,21 @@ class SessionStore:
         self._stage = stage
 
     def ping(self, patience: float) -> None:
-        """Ask whether the database answers within these seconds and has its tables."""
+        """Ask whether the database answers within these seconds, has its tables and can be written to."""
         # The newest column of each: where a migration is missing, nothing works.
         ask = (
             "SELECT (SELECT declared_bytes FROM upload_sessions LIMIT 1), "
-            "(SELECT complete_asked_by FROM upload_session_files LIMIT 1)"
+            "(SELECT complete_asked_by FROM upload_session_files LIMIT 1), "
+            "current_setting('transaction_read_only') AS read_only"
         )
+
+        def work(connection: Connection) -> None:
+            asked = connection.execute(ask).fetchone()
+            if asked and asked["read_only"] == "on":
+                raise psycopg.errors.ReadOnlySqlTransaction("its transactions are read-only: a replica?")
+
         try:
-            self._database.run(lambda connection: connection.execute(ask), at_most=patience)
+            self._database.run(work, at_most=patience)
         except psycopg.Error as error:
             raise ApiError(Reason.DATABASE_UNAVAILABLE) from error
 

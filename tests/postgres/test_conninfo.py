@@ -57,8 +57,17 @@ HOST = "postgresql://u:p%40ss@ep-x-pooler.eu-central-1.aws.neon.tech"
         ("postgresql://u:p@/d?host=%2Fcloudsql%2Fp:r:i", "postgresql://u:p@/d?host=/cloudsql/p:r:i", []),
         ("postgresql://h/d?hostaddr=10.0.0.1&user=u&password=p",
          "host=h hostaddr=10.0.0.1 dbname=d user=u password=p", []),
-        ("postgresql://u:p@a,b,c:5433/d", "postgresql://u:p@a,b,c:5433/d", []),
-        ("postgresql://u:p@a,b/d?port=5433", "host=a,b port=5433 user=u password=p dbname=d", []),
+        # Several hosts, of which some may be replicas
+        ("postgresql://u:p@a,b,c:5433/d",
+         "postgresql://u:p@a,b,c:5433/d?target_session_attrs=read-write", []),
+        ("postgresql://u:p@a,b/d?port=5433",
+         "host=a,b port=5433 user=u password=p dbname=d target_session_attrs=read-write", []),
+        ("hostaddr=::1,127.0.0.1", "hostaddr=::1,127.0.0.1 target_session_attrs=read-write", []),
+        ("postgresql://a,b/d?target_session_attrs=any", "postgresql://a,b/d?target_session_attrs=any", []),
+        # `ssl=true` asks for less than `sslmode`, and does not replace it
+        ("postgresql://h/d?sslmode=verify-ca&sslrootcert=/x&ssl=true",
+         "postgresql://h/d?sslmode=verify-ca&sslrootcert=/x", []),
+        ("postgresql://h/d?ssl=true&sslmode=", "postgresql://h/d?ssl=true&sslmode=", []),
     ],
 )  # fmt: skip
 def test_what_is_meant_for_other_drivers_goes(pasted, taken, ignored):
@@ -74,6 +83,7 @@ def test_what_is_meant_for_other_drivers_goes(pasted, taken, ignored):
      "postgresql://u:5432/secret?x=secret@h/d", "postgresql://u:x@h/secret?secret@h/d",
      "postgresql://u:x@secret#y/z@h/d", "postgresql://me@secret:p@h/d", "postgresql://h/d?password=x@secret",
      "host=h;port=5432;user=u;password=secret", "host=h,password=secret", "host=h user=u;password=secret",
+     "dbname='postgresql://u:secret@h/d'", "postgresql://h/postgresql%3A%2F%2Fu%3Asecret%40h",
      "postgresql://h/d&user=u&password=secret", "postgresql://h/d;password=secret",
      "postgresql://u%3Asecret%40h/d", "postgresql://u%3Asecret@h/d", "postgresql://abc%3Asecret/d",
      "host=h sslmode=verify-full sslrootcert=/x;password=secret"],
