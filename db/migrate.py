@@ -110,7 +110,7 @@ def main() -> int:
     variable = "DATABASE_URL_DIRECT" if os.environ.get("DATABASE_URL_DIRECT") else "DATABASE_URL"
     url = os.environ.get(variable)
     if not url:
-        advice = "Set DATABASE_URL, or DATABASE_URL_DIRECT where DATABASE_URL leads to a pooler"
+        advice = "Set DATABASE_URL, or DATABASE_URL_DIRECT if DATABASE_URL leads to a pooler"
         print(f"{advice}{other_database_variables(os.environ)}.", file=sys.stderr)
         return 1
     try:

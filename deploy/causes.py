@@ -30,8 +30,8 @@ REGION = (
 )
 BY_HOST = "Set S3_ADDRESSING_STYLE=virtual: the store knows no paths."
 REDIRECT = (
-    "S3_ENDPOINT_URL leads elsewhere. Does it begin with http where the store wants https? Is it of another "
-    "region (AWS\nneeds none: remove it)? Is there a page to log in before the store?"
+    "S3_ENDPOINT_URL leads elsewhere. Does it begin with http although the store wants https? Is it of "
+    "another region (AWS\nneeds none: remove it)? Is there a page to log in before the store?"
 )
 ENDPOINT = (
     "Is S3_ENDPOINT_URL the store's S3 endpoint (docs/compatibility.md), without the bucket's name, and with "

@@ -15,7 +15,7 @@ from lib.domain.errors import ApiError
 
 
 def check_bucket(deployment: Deployment) -> Iterator[Finding]:
-    """All that can be read of it; the rest only makes sense where it is there."""
+    """All that can be read of it; the rest only makes sense if it is there."""
     found = _check_presence(deployment)
     yield found
     if found.status != "ok":
@@ -186,7 +186,7 @@ def _check_lifecycle(deployment: Deployment) -> Finding:
 
 
 def _read(call: Callable[[], Any]) -> Any:
-    """What a call answers, or the code of its error; `NotSupported` where the store does not know it."""
+    """What a call answers, or the code of its error; `NotSupported` if the store does not know it."""
     try:
         return call()
     except ClientError as error:

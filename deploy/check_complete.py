@@ -34,7 +34,7 @@ def check_complete(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _upload(deployment: Deployment, key: str) -> str | None:
-    """The ETag of an object of one part; None where the store takes no part, which is said elsewhere."""
+    """The ETag of an object of one part; None if the store takes no part, which is said elsewhere."""
     upload_id = deployment.s3.create_upload(key, "application/pdf")
     try:
         [url] = presigned(deployment, key, upload_id, 1)

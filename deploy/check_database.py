@@ -12,7 +12,7 @@ from deploy.report import Finding, ok, warning, wrong
 from lib.postgres.conninfo import conninfo, ignored_parameters
 
 MIGRATE = (
-    "DATABASE_URL_DIRECT='postgresql://…' make migrate   # the direct URL, where DATABASE_URL is a pooler's"
+    "DATABASE_URL_DIRECT='postgresql://…' make migrate   # the direct URL, if DATABASE_URL is a pooler's"
 )
 
 FIXES = {

@@ -36,7 +36,7 @@ class Deployment:
 
     @cached_property
     def client(self) -> "S3Client":
-        """Botocore's client, as the API's own; raises `ApiError` where there are no credentials."""
+        """Botocore's client, as the API's own; raises `ApiError` if there are no credentials."""
         self.s3.credentials()
         return self.asking.s3()
 

@@ -13,7 +13,7 @@ UNREACHED = "NOT CHECKED: its data cannot be reached from here"
 
 
 def pip_findings(report: dict[str, Any]) -> list[str] | None:
-    """What pip-audit's JSON tells; None where it could look nothing up."""
+    """What pip-audit's JSON tells; None if it could look nothing up."""
     packages = report["dependencies"]
     if packages and all("skip_reason" in package for package in packages):
         return None
@@ -29,7 +29,7 @@ def _versions(found: dict[str, Any]) -> str:
 
 
 def npm_findings(report: dict[str, Any]) -> list[str] | None:
-    """What npm's JSON tells; None where it could look nothing up."""
+    """What npm's JSON tells; None if it could look nothing up."""
     if "vulnerabilities" not in report:
         return None
     return [
@@ -38,7 +38,7 @@ def npm_findings(report: dict[str, Any]) -> list[str] | None:
 
 
 def _report(command: list[str], folder: Path) -> dict[str, Any]:
-    """A command's JSON; an empty object where it has none. Both tools exit with 1 if they find something."""
+    """A command's JSON; an empty object if it has none. Both tools exit with 1 if they find something."""
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
         report = json.loads(done.stdout)

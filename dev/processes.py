@@ -51,7 +51,7 @@ class User:
 
     @classmethod
     def unprivileged(cls) -> "User | None":
-        """Somebody who is not root, where we are; raises `StackError`."""
+        """Somebody who is not root, if we are; raises `StackError`."""
         if os.geteuid() != 0:
             return None
         for name in ("postgres", "nobody"):

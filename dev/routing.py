@@ -58,7 +58,7 @@ class Router:
         """What answers this path, still percent-encoded as it came; None: nothing does.
 
         A file of exactly this path comes first, then the rewrites, then the dynamic files. Dynamic segments
-        are added to the query where the client has no parameter of that name.
+        are added to the query if the client has no parameter of that name.
         """
         found = self._file(path, query)
         if found:

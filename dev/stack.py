@@ -143,7 +143,7 @@ class Stack:
         new.replace(self.folder / "state.json")  # at once: a process killed here leaves the old one
 
     def _choose_ports(self) -> None:
-        """The ports of the last run where they are free, so that what was pasted then still works."""
+        """The ports of the last run if they are free, so that what was pasted then still works."""
         ports = [self._state.get("pg_port"), *self._state.get("weed_ports", [])]
         if None in ports or not are_free(ports):
             self._state["pg_port"], *self._state["weed_ports"] = free_ports(1 + len(PORTS))

@@ -1,5 +1,5 @@
 // @ts-check
-/** What finished files show: a link, where the file can be read without signing in, and a small picture of images. */
+/** What finished files show: a link, if the file can be read without signing in, and a small picture of images. */
 
 import { after } from "./patience.js";
 

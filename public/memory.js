@@ -9,7 +9,7 @@
 
 const STORE = "uploads";
 
-/** What this tab would keep, where the browser lets it keep nothing. @type {string | null} */
+/** What this tab would keep, if the browser lets it keep nothing. @type {string | null} */
 let ownOnly = null;
 
 /** Whether a reload would find it. */

@@ -22,7 +22,7 @@ const NAMES = /** @type {Record<string, { one: string, many: string }>} */ ({
 /** @type {Policy} */
 let policy = { categories: [] };
 
-/** Raises what fetch raises, and an Error where something else answered. @returns {Promise<{ isTokenNeeded: boolean }>} */
+/** Raises what fetch raises, and an Error if something else answered. @returns {Promise<{ isTokenNeeded: boolean }>} */
 export async function loadPolicy() {
   const response = await fetch("api/openapi.json", { signal: after(ANSWER_MS) });
   const document = await response.json();
@@ -71,13 +71,13 @@ export function fitting(file) {
   return policy.categories.filter((one) => one.types.includes(type) && file.size <= one.maxSizeBytes);
 }
 
-/** The category that the API would derive; "" where none takes it, or nothing is known. @param {{ name: string, type: string }} file */
+/** The category that the API would derive; "" if none takes it, or nothing is known. @param {{ name: string, type: string }} file */
 export function categoryOf(file) {
   const type = typeOf(file);
   return policy.categories.find((one) => one.types.includes(type))?.name ?? "";
 }
 
-/** Why no category takes a file; "" where one does, or nothing is known. @param {{ name: string, type: string, size: number }} file */
+/** Why no category takes a file; "" if one does, or nothing is known. @param {{ name: string, type: string, size: number }} file */
 export function problemOf(file) {
   if (file.size === 0) return "The file is empty: there is nothing to upload. Leave it out.";
   if (!isKnown() || fitting(file).length) return "";

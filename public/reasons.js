@@ -50,7 +50,7 @@ const QUOTED = new Set(["INTERNAL_ERROR", "STORAGE_REFUSED", "UNEXPECTED", "VALI
 /** Trying the same file again changes nothing. */
 const HOPELESS = new Set(["FILE_EMPTY", "VALIDATION_ERROR", "PART_COUNT_INVALID", "FILE_COMPLETED"]);
 
-/** @param {Item} item @returns {string} "" where nothing is wrong */
+/** @param {Item} item @returns {string} "" if nothing is wrong */
 export function explain({ error, name, type, size, category }) {
   if (!error) return "";
   if (!(error instanceof UploadError)) return "Something went wrong on this page. Reload it: nothing is lost.";

@@ -87,7 +87,7 @@ export class Row {
     }
   }
 
-  /** Once: a link where it can be read, and a small picture. @param {Item} item */
+  /** Once: a link if it can be read, and a small picture. @param {Item} item */
   async #showFinished({ fileUrl, file, name }) {
     const known = this.node.dataset;
     if (fileUrl && !known.link) {

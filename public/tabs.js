@@ -16,7 +16,7 @@ function open() {
   }
 }
 
-/** Null on plain http, and where storage is blocked. @type {Promise<LockManager | null> | undefined} */
+/** Null on plain http, and if storage is blocked. @type {Promise<LockManager | null> | undefined} */
 let usable;
 function locks() {
   usable ??= (async () => {

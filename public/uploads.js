@@ -29,12 +29,12 @@ export function nothingSent() {
 
 // --- Registering
 
-/** Once more, where it could not be loaded: then files have their category before they go. @type {() => Promise<void>} */
+/** Once more, if it could not be loaded: then files have their category before they go. @type {() => Promise<void>} */
 let learnPolicy = async () => {};
 /** @param {() => Promise<void>} learn */
 export const learnBeforeStart = (learn) => (learnPolicy = learn);
 
-/** The stored session; a new one where there is none, or where that one takes no more. Two tabs share it.
+/** The stored session; a new one if there is none, or if that one takes no more. Two tabs share it.
  * @param {Session | null} spent */
 function openSession(spent) {
   return inTurn(async () => {

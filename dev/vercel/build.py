@@ -2,7 +2,7 @@
 
 The build is the one that a default deployment gets; its functions are then put together as Vercel does it.
 
-With `--if-changed` the last build is kept where it is one of these very sources.
+With `--if-changed` the last build is kept if it is one of these very sources.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ def build(*options: str, tree: Path = TREE) -> Path:
 
 
 def ensure_built(*options: str, tree: Path = TREE) -> Path:
-    """The last build, where it is one of these very sources; otherwise a new one. Raises `StackError`."""
+    """The last build, if it is one of these very sources; otherwise a new one. Raises `StackError`."""
     stamp = _stamp_of(tree)
     if stamp.exists() and stamp.read_text() == _digest():
         return tree / OUTPUT

@@ -71,7 +71,7 @@ class BuiltServer:
             instance.stop()
 
     def instance(self, name: str) -> Instance:
-        """The running instance of a function, started where there is none."""
+        """The running instance of a function, started if there is none."""
         with self._locks[name]:
             if name not in self._instances:
                 instance = Instance(self._folders[name], self._env, self.log)

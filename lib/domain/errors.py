@@ -23,7 +23,7 @@ RETRY_SOON = 1  # seconds, in place of a reason's own: what was in the way is ov
 
 
 class Reason(Enum):
-    """What exactly went wrong: HTTP status, message where the raiser has none that says more, Retry-After.
+    """What exactly went wrong: HTTP status, message if the raiser has none that says more, Retry-After.
 
     `Retry-After` is in seconds; a reason has one when the same request may succeed later.
     """

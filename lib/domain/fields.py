@@ -21,7 +21,7 @@ FILE_EMPTY = "file_empty"  # the kind of problem that is an error with a reason 
 
 
 def canonical_uuid(text: str) -> str:
-    """A UUID in lower case; raises `ValueError` where it is none in the usual form."""
+    """A UUID in lower case; raises `ValueError` if it is none in the usual form."""
     if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text):
         raise ValueError("must be a UUID such as 3f0b6c1e-8a53-4c4f-9d0e-2f4f6a1b7c5d")
     return text.lower()
@@ -67,7 +67,7 @@ def _media_type(text: str) -> str:
 
 
 def _small_enough(metadata: Any) -> Any:
-    """Measured on what was sent; on the shortest JSON where it did not come in a request."""
+    """Measured on what was sent; on the shortest JSON if it did not come in a request."""
     sent = metadata.sent_bytes if isinstance(metadata, SentObject) else None
     if isinstance(metadata, dict) and sent is None:
         sent = len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode())
@@ -106,7 +106,7 @@ Name = Annotated[
     Field(min_length=1, json_schema_extra={"maxLength": MAX_NAME_LENGTH}),
     AfterValidator(_composed),
 ]
-# Beyond 2 GiB: generators for Java, Go or C# take 32 bits where a schema does not say so.
+# Beyond 2 GiB: generators for Java, Go or C# take 32 bits if a schema does not say so.
 Bytes = Annotated[int, Field(description="bytes", json_schema_extra={"format": "int64"})]
 Size = Annotated[
     int,

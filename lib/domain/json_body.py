@@ -31,8 +31,8 @@ class SentObject(dict[str, Any]):
 def json_of(body: bytes, judged_alone: str | None = None) -> Any:
     """The JSON value of a request body, which has no `BOM` any more.
 
-    Objects in the top-level object become `SentObject`. Raises `ApiError` `INVALID_JSON` where it is no JSON:
-    not UTF-8, NaN, nested deeper than 200, integers of thousands of digits; and where a string holds what
+    Objects in the top-level object become `SentObject`. Raises `ApiError` `INVALID_JSON` if it is no JSON:
+    not UTF-8, NaN, nested deeper than 200, integers of thousands of digits; and if a string holds what
     PostgreSQL cannot store (U+0000, half a surrogate pair). Of the items of the list `judged_alone` such
     strings are not refused but hold U+0000: `malformed_fields` says which.
     """

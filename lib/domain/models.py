@@ -61,13 +61,13 @@ class FileMetadata(_Model):
     name: Name
     size: Size
     type: MimeType | None = Field(
-        default=None, description="that of the extension where absent, empty or application/octet-stream"
+        default=None, description="that of the extension if absent, empty or application/octet-stream"
     )
     category: str | None = Field(
-        default=None, description="derived from `type` where absent", json_schema_extra=_named_categories
+        default=None, description="derived from `type` if absent", json_schema_extra=_named_categories
     )
-    ext: Extension | None = Field(default=None, description="from `name` where absent")
-    file_key: Name | None = Field(default=None, description="`name` where absent")
+    ext: Extension | None = Field(default=None, description="from `name` if absent")
+    file_key: Name | None = Field(default=None, description="`name` if absent")
     file_id: Uuid | None = None
     part_count: int | None = Field(default=None, description="asks for the presigned URLs of that many parts")
 
@@ -93,7 +93,7 @@ class CreateSession(_Model):
     # More than any session takes; a million of them, each with its own problems, took 20 s to refuse.
     files: list[FileMetadata] | None = Field(default=None, min_length=1, max_length=10_000)
     max_files: int | None = Field(
-        default=None, ge=1, description="at most, and where absent, as many as the deployment allows"
+        default=None, ge=1, description="at most, and if absent, as many as the deployment allows"
     )
     metadata: Metadata | None = Field(
         default=None, description="of the client's own, at most 16 KiB; `maxFiles` is set by the API"
@@ -218,8 +218,8 @@ class BatchResult(_Model):
     `INVALID_JSON`: there the body is nobody else's.
     """
 
-    file_id: Id | None = Field(description="null where `error` stands")
-    upload_id: str | None = Field(description="null where `error` stands")
+    file_id: Id | None = Field(description="null if there is an `error`")
+    upload_id: str | None = Field(description="null if there is an `error`")
     part_count: int | None = None
     part_size_bytes: Bytes | None = None
     presigned_urls: list[PresignedPart] | None = None
@@ -228,7 +228,7 @@ class BatchResult(_Model):
 
     @model_serializer(mode="wrap")
     def _with_nulls(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The two ids are null, not absent, where `error` stands."""
+        """The two ids are null, not absent, if there is an `error`."""
         fields: dict[str, Any] = serialize(self)
         return {"fileId": None, "uploadId": None} | fields
 
@@ -247,7 +247,7 @@ class Part(_Model):
     part_number: int
     etag: str
     uploaded_at: Time
-    size_bytes: Bytes | None = Field(default=None, description="bytes, where the store was asked")
+    size_bytes: Bytes | None = Field(default=None, description="bytes, if the store was asked")
 
 
 class RecordedParts(_Model):

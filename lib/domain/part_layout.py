@@ -49,7 +49,7 @@ def count_bounds(file_size: int, session_part_size: int) -> tuple[int, int]:
 
 
 def layout_for(file_size: int, session_part_size: int, part_count: int | None) -> Layout | None:
-    """The layout with that many parts, or with the session's part size; None where S3 could not take it."""
+    """The layout with that many parts, or with the session's part size; None if S3 could not take it."""
     layout = Layout(file_size, session_part_size)
     if part_count is not None and part_count != layout.part_count:
         layout = Layout(file_size, -(-file_size // part_count))
@@ -62,7 +62,7 @@ def layout_for(file_size: int, session_part_size: int, part_count: int | None) -
 
 
 def check_part_count(size: int, session_part_size: int, part_count: int | None) -> int:
-    """The part size of a file in bytes; raises `ApiError` `PART_COUNT_INVALID` where S3 could not take it."""
+    """The part size of a file in bytes; raises `ApiError` `PART_COUNT_INVALID` if S3 could not take it."""
     possible = part_count is None or part_count >= 1
     layout = layout_for(size, session_part_size, part_count) if possible else None
     if layout is None:

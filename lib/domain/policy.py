@@ -32,7 +32,7 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What may be uploaded to one app; where a type is in several categories, the first is the default."""
+    """What may be uploaded to one app; if a type is in several categories, the first is the default."""
 
     prefix: str  # of the object keys, behind the stage
     categories: tuple[Category, ...]
@@ -98,7 +98,7 @@ class Policy:
         return self.sizes_mb.get(category.setting, category.max_mb) * MIB
 
     def check_room(self, category: str, others: Iterable[str]) -> None:
-        """Raise `ApiError` `CATEGORY_LIMIT_EXCEEDED` where the other files leave no room for one."""
+        """Raise `ApiError` `CATEGORY_LIMIT_EXCEEDED` if the other files leave no room for one."""
         chosen = _named(category)
         limit = chosen.max_files if chosen else None
         if limit is not None and sum(other == category for other in others) >= limit:
@@ -106,7 +106,7 @@ class Policy:
             raise ApiError(Reason.CATEGORY_LIMIT_EXCEEDED, details=details)
 
     def check_required(self, categories: Iterable[str]) -> None:
-        """Raise `ApiError` `INSTRUCTION_REQUIRED` where declared files lack a category that must be there."""
+        """Raise `ApiError` `INSTRUCTION_REQUIRED` if declared files lack a category that must be there."""
         there = set(categories)
         for category in TABLE.categories:
             if category.required and category.name not in there:
@@ -144,7 +144,7 @@ def setting_names() -> set[str]:
 
 
 def category_of(mime_type: str) -> str | None:
-    """The category that a file of this type has where none is given."""
+    """The category that a file of this type has if none is given."""
     essence = media_type.essence(mime_type)
     return next((category.name for category in TABLE.categories if essence in category.types), None)
 
@@ -156,7 +156,7 @@ def takes(category: str, mime_type: str) -> bool:
 
 
 def type_of(declared: str | None, ext: str | None) -> str:
-    """The canonical media type of a file; where the declared one says nothing, that of the extension."""
+    """The canonical media type of a file; if the declared one says nothing, that of the extension."""
     if _is_exact(declared, ext):
         return media_type.stored_as(declared or "").content_type
     return _extensions().get((ext or "").lower(), media_type.essence(declared or ""))
@@ -200,7 +200,7 @@ def _all_types() -> set[str]:
 
 
 def _extensions() -> dict[str, str]:
-    """Types by extension; where two types have one, the first of the table."""
+    """Types by extension; if two types have one, the first of the table."""
     found: dict[str, str] = {}
     for category in TABLE.categories:
         for mime_type, exts in category.types.items():

@@ -82,7 +82,7 @@ class Reservation:
         return [] if self.written else self._files(Step.RESTART)
 
     def after_writing(self, inserted: Collection[str]) -> "Reservation":
-        """The same, where another session took the id of a new file in that very moment: it is refused."""
+        """The same, if another session took the id of a new file in that very moment: it is refused."""
         there = self.written | set(inserted)
         verdicts = [
             Refused(ApiError(Reason.FILE_ID_CONFLICT))
@@ -181,7 +181,7 @@ class Judge:
         self._accepted: dict[str, Accepted] = {}
 
     def verdict(self, item: FileMetadata) -> Verdict:
-        """Whether a file may be registered, and how; why not, where it may not."""
+        """Whether a file may be registered, and how; if not, why not."""
         try:
             return self._accept(item)
         except ApiError as error:
@@ -219,7 +219,7 @@ class Judge:
         return Accepted(Step.RESTART, replace(known, attempt=self._attempt, object_key=key), item)
 
     def _by_its_key(self, item: FileMetadata) -> Accepted | None:
-        """Unfinished business with this key, where no id was sent; a file with an upload is a duplicate."""
+        """Unfinished business with this key, if no id was sent; a file with an upload is a duplicate."""
         known = self._by_key.get(item.key)
         if known is None:
             return None

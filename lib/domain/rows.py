@@ -34,7 +34,7 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """A row of `upload_session_files`, with what follows from its session and key where it is silent."""
+    """A row of `upload_session_files`, with what follows from its session and key if it is silent."""
 
     id: str
     session_id: str
@@ -68,7 +68,7 @@ class PartRow:
 
 
 def open_for_writing(session: SessionRow, now: datetime) -> None:
-    """Raise `ApiError` `SESSION_EXPIRED` or `SESSION_NOT_ACTIVE` where a session takes nothing any more."""
+    """Raise `ApiError` `SESSION_EXPIRED` or `SESSION_NOT_ACTIVE` if a session takes nothing any more."""
     status = session.status_at(now)
     if status == "expired":
         raise ApiError(Reason.SESSION_EXPIRED)

@@ -17,7 +17,7 @@ MAX_FIELDS = 20  # as many problems as a person reads
 def validated(model: type[Model], value: Any) -> Model:
     """A model made of a JSON value.
 
-    Raises `ApiError` `VALIDATION_ERROR`, or `FILE_EMPTY` where nothing else is wrong; with `details.fields`.
+    Raises `ApiError` `VALIDATION_ERROR`, or `FILE_EMPTY` if nothing else is wrong; with `details.fields`.
     """
     try:
         # Our own snake_case names are unknown fields to a client, and so ignored.

@@ -59,7 +59,7 @@ class Call(Generic[Input]):
 
     user_id: str
     ids: dict[str, str]
-    body: Input  # or the query, where the route has one
+    body: Input  # or the query, if the route has one
 
     @property
     def session_id(self) -> str:
@@ -224,7 +224,7 @@ def _standard_headers(content: bytes, request_id: str) -> dict[str, str]:
 
 
 def _input(route: Route[Any], environ: Environ) -> Any:
-    """The validated body or query; None where the route takes neither.
+    """The validated body or query; None if the route takes neither.
 
     Raises `ApiError`: `INVALID_JSON`, `BODY_TOO_LARGE`, `VALIDATION_ERROR`.
     """

@@ -55,7 +55,7 @@ def document() -> dict[str, Any]:
 
 
 def document_at(url: str | None) -> dict[str, Any]:
-    """The document with the address of its server, where that is known."""
+    """The document with the address of its server, if that is known."""
     return document() | {"servers": [{"url": url}]} if url else document()
 
 

@@ -93,7 +93,7 @@ SELECT_IDS = "SELECT id::text FROM upload_session_files WHERE id = ANY(%(ids)s::
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file with its session, and with its recorded parts, by their numbers, where they were wanted."""
+    """A file with its session, and with its recorded parts, by their numbers, if they were wanted."""
 
     session: SessionRow
     file: FileRow | None
@@ -116,7 +116,7 @@ class FileStore:
         self._stage = stage
 
     def find(self, user_id: str, session_id: str, file_id: str, *, with_parts: bool) -> FoundFile | None:
-        """A file with its session, and with its parts where wanted; None: the user has no such session."""
+        """A file with its session, and with its parts if wanted; None: the user has no such session."""
         ids = {"session_id": session_id, "user_id": user_id, "file_id": file_id}
 
         def work(connection: Connection) -> tuple[SessionRow | None, DictRow | None, list[PartRow]]:
@@ -148,7 +148,7 @@ class FileStore:
         self._database.run(lambda connection: _store_listed(connection, file, parts, "pending"))
 
     def mark_completed(self, file: FileRow, etag: str, parts: Sequence[StoredPart]) -> bool:
-        """Mark a file completed, with the parts it was assembled from where they are known.
+        """Mark a file completed, with the parts it was assembled from if they are known.
 
         False: another call removed the file, or gave it another upload.
         """

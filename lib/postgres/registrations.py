@@ -63,7 +63,7 @@ NEW_FILES = {
     "mime_types": "mime_type", "exts": "ext", "part_sizes": "part_size", "object_keys": "object_key",
 }  # fmt: skip
 
-# Parts go only where the file is still failed: a slow completion may have come to its end meanwhile.
+# Parts go only if the file is still failed: a slow completion may have come to its end meanwhile.
 RESTART_FILES = """
 WITH restarted AS (
   UPDATE upload_session_files f
@@ -118,7 +118,7 @@ class FileState:
     """What has become of a file meanwhile."""
 
     status: str
-    upload_id: str | None  # none where it is not ours
+    upload_id: str | None  # None if it is not ours
     is_ours: bool  # else it was given up, and registered again by another call
 
 
@@ -140,7 +140,7 @@ class RegistrationStore:
     def reserve(self, session_id: str, plan: RegistrationPlan) -> Reservation | None:
         """Judge the plan's files under the session's lock, and write the rows of those that it accepts.
 
-        Returns what was decided; None where the user has no such session. Raises `ApiError` as the plan does.
+        Returns what was decided; None if the user has no such session. Raises `ApiError` as the plan does.
         """
         ids = {"session_id": session_id, "user_id": plan.user_id, "file_ids": plan.sent_ids}
 
@@ -190,7 +190,7 @@ class RegistrationStore:
     ) -> States:
         """Write what S3 answered to a registration, and say what these files have become.
 
-        `started` are upload ids by file id; each is set only where no other call was faster. `withdrawn` are
+        `started` are upload ids by file id; each is set only if no other call was faster. `withdrawn` are
         reservations that go, `failed` are files that are failed once more. A file that was given up and
         registered again meanwhile is not touched, and has no upload here.
         """

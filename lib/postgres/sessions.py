@@ -50,7 +50,7 @@ class SessionStore:
 
     def ping(self, patience: float) -> None:
         """Ask whether the database answers within these seconds, has its tables and can be written to."""
-        # The newest column of each: where a migration is missing, nothing works.
+        # The newest column of each: if a migration is missing, nothing works.
         ask = (
             "SELECT (SELECT declared_bytes FROM upload_sessions LIMIT 1), "
             "(SELECT complete_asked_by FROM upload_session_files LIMIT 1), "
@@ -68,7 +68,7 @@ class SessionStore:
             raise ApiError(Reason.DATABASE_UNAVAILABLE) from error
 
     def create(self, user_id: str, session: SessionRow, daily_limit: int | None) -> datetime | None:
-        """Insert a session; where the user's limit in 24 hours is reached, say when the next is allowed."""
+        """Insert a session; if the user's limit in 24 hours is reached, say when the next is allowed."""
         values = {
             "session_id": session.id,
             "user_id": user_id,
@@ -98,7 +98,7 @@ class SessionStore:
     ) -> tuple[SessionRow, list[FileRow], dict[str, int]] | None:
         """A session, its files in the order of registration, and how many parts are recorded by file id.
 
-        None where the user has no such session.
+        None if the user has no such session.
         """
         ids = {"session_id": session_id, "user_id": user_id}
 
@@ -116,7 +116,7 @@ class SessionStore:
         return session, files, {row["file_id"]: row["recorded"] for row in counts}
 
     def cancel(self, user_id: str, session_id: str) -> list[FileRow] | None:
-        """Mark a session cancelled and list its unfinished files; None where the user has no such session."""
+        """Mark a session cancelled and list its unfinished files; None if the user has no such session."""
         ids = {"session_id": session_id, "user_id": user_id}
 
         def work(connection: Connection) -> tuple[DictRow | None, list[DictRow]]:

@@ -162,7 +162,7 @@ class Settings(BaseModel):
             for name in ("auth_bypass", "rate_limit_bypass"):
                 if getattr(self, name):
                     raise ValueError(
-                        f"{name.upper()}: is refused where {info.context} is set, "
+                        f"{name.upper()}: is refused if {info.context} is set, "
                         "unless VERCEL_ENV is 'development': remove it there"
                     )
             if self.auth_jwks_url and not self.auth_jwks_url.lower().startswith("https:"):

@@ -146,7 +146,7 @@ def _has_id(jwk: object) -> bool:
 
 
 def _verifying(jwk: dict[str, Any]) -> Keys:
-    """Nothing where it is a key of an unknown kind, or not for signatures, or private: anybody could sign."""
+    """Nothing if it is a key of an unknown kind, or not for signatures, or private: anybody could sign."""
     import jwt
 
     try:

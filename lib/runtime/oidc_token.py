@@ -53,7 +53,7 @@ class Verifier:
     def verify(self, token: str) -> bool:
         """Whether a token is certainly ours: signed by Vercel, and for this project.
 
-        False where Vercel's keys cannot be had, or it is not known which project this is: the taker of the
+        False if Vercel's keys cannot be had, or it is not known which project this is: the taker of the
         token must judge it. Raises `RefusedTokenError` for one that cannot be ours.
         """
         import jwt

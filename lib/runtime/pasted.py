@@ -22,7 +22,7 @@ def problems_of(values: Mapping[str, str]) -> list[str]:
 
 
 def other_database_variables(env: Mapping[str, str]) -> str:
-    """What to say where DATABASE_URL is missing; empty, if nothing else names a database either."""
+    """What to say if DATABASE_URL is missing; empty, if nothing else names a database either."""
     names = sorted(name for name in env if DATABASE_VARIABLE.fullmatch(name) and name != "DATABASE_URL")
     if not names:
         return ""

@@ -65,7 +65,7 @@ def page_of(content: bytes) -> Page | None:
 
 
 def all_parts(ask: Callable[[str | None], Page | None]) -> list[StoredPart] | None:
-    """The parts of all pages; `ask` is given the marker that each begins after. None where one is missing."""
+    """The parts of all pages; `ask` is given the marker that each begins after. None if one is missing."""
     found: list[StoredPart] = []
     marker = None
     while (page := ask(marker)) is not None:

@@ -38,7 +38,7 @@ class StoredObject:
 class Bucket:
     """The bucket; safe under threads.
 
-    Every method may raise `ApiError`: `STORAGE_UNAVAILABLE`, and `STORAGE_REFUSED`, where asking again will
+    Every method may raise `ApiError`: `STORAGE_UNAVAILABLE`, and `STORAGE_REFUSED`, if asking again will
     not help.
     """
 
@@ -127,7 +127,7 @@ class Bucket:
             self._ask(lambda s3: self._answer(s3, request, lambda _: True), by_botocore)
 
     def head_object(self, key: str) -> StoredObject | None:
-        """The object, or None where there is none (needs `s3:ListBucket`: else S3 answers 403, not 404)."""
+        """The object, or None if there is none (needs `s3:ListBucket`: else S3 answers 403, not 404)."""
         request = Request("HeadObject", "HEAD", key)
 
         def shortly(s3: "S3Client") -> StoredObject | None:
@@ -174,7 +174,7 @@ class Bucket:
     def _ask(
         self, shortly: Callable[["S3Client"], Result | None], by_botocore: Callable[["S3Client"], Result]
     ) -> Result:
-        """What S3 answers, the short way; and by botocore, where that does not get a plain answer."""
+        """What S3 answers, the short way; and by botocore, if that does not get a plain answer."""
 
         def call(s3: "S3Client") -> Result:
             found = shortly(s3)

@@ -62,7 +62,7 @@ class Client:
             return self._made
 
     def ask(self, call: Callable[["S3Client"], T]) -> T:
-        """Make a call; once more with new credentials, where S3 says that those of the role have expired.
+        """Make a call; once more with new credentials, if S3 says that those of the role have expired.
 
         Raises what `refusals.ask` does.
         """
@@ -80,7 +80,7 @@ class Client:
     def credentials(self) -> Credentials:
         """The credentials that sign, as they are now.
 
-        Raises `ApiError`: `STORAGE_UNAVAILABLE`, `STORAGE_REFUSED` where there are none.
+        Raises `ApiError`: `STORAGE_UNAVAILABLE`, `STORAGE_REFUSED` if there are none.
         """
         if self._role:
             return self._role.credentials()
@@ -134,7 +134,7 @@ class Client:
         return client
 
     def _before_each_attempt(self, **_: Any) -> None:
-        """Count a request to S3, and refuse it where its caller has waited for long enough."""
+        """Count a request to S3, and refuse it if its caller has waited for long enough."""
         self._last_used = time.time()
         budget = request_budget.current()
         if budget.seconds_left() <= 0:

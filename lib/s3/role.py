@@ -55,7 +55,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An OIDC token to exchange; `trusted` where nobody else can have made it."""
+    """An OIDC token to exchange; `trusted` if nobody else can have made it."""
 
     text: str
     trusted: bool
@@ -118,7 +118,7 @@ class Role:
         return utc_now() >= max(self._refresh_at, self._next_try_at)
 
     def _good(self) -> Credentials | None:
-        """The credentials, where they have not expired."""
+        """The credentials, if they have not expired."""
         known = self._known
         return known if known and known.expires_at and known.expires_at > utc_now() else None
 
@@ -148,7 +148,7 @@ class Role:
         return session
 
     def _token(self) -> Token | None:
-        """The request's token, where Vercel made it for us; else that of the environment."""
+        """The request's token, if Vercel made it for us; else that of the environment."""
         sent = current_oidc_token.get() if self._settings.vercel == "1" else None
         failed = None
         if sent:

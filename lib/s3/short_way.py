@@ -101,7 +101,7 @@ def signed(
 
 
 def send(s3: "S3Client", request: Request, url: str, headers: Mapping[str, str]) -> Answer | None:
-    """Send the request once; the answer where its status is a success, else None.
+    """Send the request once; the answer if its status is a success, else None.
 
     Botocore is then to ask in its own way, which knows errors, redirects and when to ask again: whatever was
     wrong, it meets it too. Raises what those raise who listen for `before-send`, and, because they are not
@@ -130,7 +130,7 @@ def send(s3: "S3Client", request: Request, url: str, headers: Mapping[str, str])
 
 
 def _sent(session: Any, request: "AWSPreparedRequest", headers: Mapping[str, str]) -> Answer:
-    """As `URLLib3Session.send` of botocore, whose connections these are, where there is no proxy.
+    """As `URLLib3Session.send` of botocore, whose connections these are, if there is no proxy.
 
     That one makes objects of its own of all headers, there and back: a fourth of what a call costs.
     """
@@ -159,7 +159,7 @@ def _sent(session: Any, request: "AWSPreparedRequest", headers: Mapping[str, str
 
 
 def parsed(s3: "S3Client", request: Request, answer: Answer) -> Mapping[str, Any] | None:
-    """A success as botocore reads it, where that is worth what it costs; None where it cannot be read."""
+    """A success as botocore reads it, for what is worth that cost; None if it cannot be read."""
     from botocore.endpoint import convert_to_response_dict
     from botocore.parsers import ResponseParserError
 

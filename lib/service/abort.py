@@ -53,7 +53,7 @@ class Abort:
         return left
 
     def _abort_upload(self, file: FileRow) -> bool:
-        """Abort one upload; false where its object is there, so that it was completed."""
+        """Abort one upload; false if its object is there, so that it was completed."""
         if file.upload_id is None:
             return True
         self._s3.abort_upload(file.object_key, file.upload_id)

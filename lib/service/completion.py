@@ -70,7 +70,7 @@ class Completion:
         )
 
     def _assembled_in_time(self, found: FoundFile) -> FileRow | None:
-        """None where the session takes calls. After its end: the file, where a call assembled it before that
+        """None if the session takes calls. After its end: the file, if a call assembled it before that
         and died before it could say so; else raises `ApiError` `SESSION_EXPIRED`, `SESSION_NOT_ACTIVE`, and
         `STORAGE_UNAVAILABLE` while nobody can know.
         """

@@ -55,7 +55,7 @@ class PartUrls:
     ) -> tuple[list[PresignedPart], int | None]:
         """The URLs of the first of these parts, and the number of the first part that did not fit.
 
-        Raises `ApiError` `SESSION_EXPIRED`, where S3 or another call was waited for until then.
+        Raises `ApiError` `SESSION_EXPIRED`, if S3 or another call was waited for until then.
         """
         if not part_numbers:
             return [], None

@@ -54,7 +54,7 @@ class Parts:
     def get_uploaded_parts(
         self, user_id: str, session_id: str, file_id: str, query: PartsQuery
     ) -> UploadedParts:
-        """Say which parts are there and which are missing, and sign URLs for the missing ones where asked.
+        """Say which parts are there and which are missing, and sign URLs for the missing ones if asked.
 
         Raises `ApiError`: `SESSION_NOT_FOUND`, `FILE_NOT_FOUND`; with `presign` also `SESSION_EXPIRED`,
         `SESSION_NOT_ACTIVE`, `UPLOAD_NOT_FOUND`. And `STORAGE_REFUSED`: the table stands in only for a store

@@ -22,9 +22,9 @@ def list_current_parts(s3: Bucket, file: FileRow, preferred: Mapping[int, str]) 
 
 
 def completed_elsewhere(store: FileStore, s3: Bucket, file: FileRow) -> FileRow | None:
-    """The file as a completed one, where its upload's object is there in the right size.
+    """The file as a completed one, if its upload's object is there in the right size.
 
-    Another call was faster, or one died before it could say so; then the table is told. None where it is not
+    Another call was faster, or one died before it could say so; then the table is told. None if it is not
     there, or the file has got another upload meanwhile. Raises `ApiError` `STORAGE_UNAVAILABLE`.
     """
     found = s3.head_object(file.object_key)

@@ -120,7 +120,7 @@ export class Api {
     }
   }
 
-  /** From the `Date` header; where that cannot be read, from when an answer's URLs were signed.
+  /** From the `Date` header; if that cannot be read, from when an answer's URLs were signed.
    * @param {Response} response @param {any} answer */
   #learnTime(response, answer) {
     const urls = answer?.presignedUrls ?? answer?.results?.find((/** @type {any} */ one) => one.presignedUrls?.length)?.presignedUrls;
@@ -129,7 +129,7 @@ export class Api {
   }
 }
 
-/** @param {string} [url] a presigned one @returns {number} ms; NaN where it does not say */
+/** @param {string} [url] a presigned one @returns {number} ms; NaN if it does not say */
 function signingTime(url) {
   const [, y, mo, d, h, m, s] = /[?&]X-Amz-Date=(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(url ?? "") ?? [];
   return Date.parse(`${y}-${mo}-${d}T${h}:${m}:${s}Z`);

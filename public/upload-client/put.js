@@ -12,7 +12,7 @@ const FORBIDDEN_HEADERS = new Set(["content-length", "host"]); // the browser se
 /**
  * @param {string} url @param {Blob} blob @param {Record<string, string>} headers @param {AbortSignal} signal
  * @param {(bytes: number) => void} onBytes
- * @returns {Promise<string | null>} the ETag; null where CORS does not show it
+ * @returns {Promise<string | null>} the ETag; null if CORS does not show it
  */
 export function put(url, blob, headers, signal, onBytes) {
   return new Promise((resolve, reject) => {

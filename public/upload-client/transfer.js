@@ -133,7 +133,7 @@ export class Transfer {
     return this.#asking;
   }
 
-  /** A URL that has not expired; null where the store has the part. @param {number} part @returns {Promise<PresignedPart | null>} */
+  /** A URL that has not expired; null if the store has the part. @param {number} part @returns {Promise<PresignedPart | null>} */
   async #urlFor(part) {
     const known = this.#urls.get(part);
     if (known && this.api.serverNow() + EARLY_MS < Date.parse(known.expiresAt)) return known;
@@ -181,7 +181,7 @@ export class Transfer {
     throw failures.find(isOver) ?? failures[0];
   }
 
-  /** Send one part, with another URL where the store refuses the one it had; once.
+  /** Send one part, with another URL if the store refuses the one it had; once.
    * @param {number} part @param {(sent: number) => void} track */
   async #send(part, track) {
     let renewals = 0, breaks = 0;
@@ -240,7 +240,7 @@ export class Transfer {
 
   // --- Reporting and completing
 
-  /** Record what has been sent, where at least `least` parts wait for it, or some wait for long. S3 knows them too:
+  /** Record what has been sent, if at least `least` parts wait for it, or some wait for long. S3 knows them too:
    * a report that fails stops nothing. @param {number} least */
   async #report(least) {
     const isDue = this.#unreported.length >= least || performance.now() - this.#reportedAt > REPORT_MS;

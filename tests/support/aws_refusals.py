@@ -44,7 +44,7 @@ QUERIES = {
 
 
 def operation_of(method, path):
-    """S3's name for a request to a bucket that is addressed by path; None where no test asks for it."""
+    """S3's name for a request to a bucket that is addressed by path; None if no test asks for it."""
     parts = urlsplit(path)
     query = parse_qs(parts.query, keep_blank_values=True)
     for (asked, name), operation in QUERIES.items():

@@ -41,7 +41,7 @@ class Guide:
             case.body = change(self, case.body, file, etag)
 
     def _there(self, put):
-        """A session, the metadata of a file of one part in it, and that part's ETag where it was put."""
+        """A session, the metadata of a file of one part in it, and that part's ETag if it was put."""
         fate = self._dice.choice(FATES)
         session = self._api.session()
         file = pdf("there.pdf", 3, partCount=1)

@@ -25,7 +25,7 @@ def unavailable():
 
 @dataclass(eq=False)
 class File:
-    """`upload` is what S3 has: "open", "gone", or "assembled" where the object is there instead."""
+    """`upload` is what S3 has: "open", "gone", or "assembled" if the object is there instead."""
 
     id: str
     meta: tuple
@@ -109,7 +109,7 @@ def meta_of(item):
 
 
 def part_size_of(item):
-    """The part size that a file gets; refused where S3 could not take it."""
+    """The part size that a file gets; refused if S3 could not take it."""
     count, size = item.get("partCount"), item["size"]
     if count is None or count == -(-size // PART_SIZE):
         return PART_SIZE

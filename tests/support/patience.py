@@ -18,4 +18,4 @@ def at_most(seconds, why):
     yield
     taken = time.monotonic() - started
     if taken > ROOM * seconds:
-        pytest.fail(f"{taken:.0f} s, where at most {seconds} s are promised: {why}")
+        pytest.fail(f"{taken:.0f} s, but at most {seconds} s are promised: {why}")

@@ -12,7 +12,7 @@ TOP = "api/mocs/uploads/sessions"
 S, F = {"sessionId": [ID]}, {"sessionId": [ID], "fileId": [FILE]}
 NOTHING = None
 
-# Path and query; the function or file that answers, nothing where nothing does; the query that it is given.
+# Path and query; the function or file that answers, nothing if nothing does; the query that it is given.
 TABLE = [
     # Files of that very name
     ("/api/health", "api/health", {}),

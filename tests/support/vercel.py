@@ -16,7 +16,7 @@ TREE = tools.HOME / "dev-tree"
 
 
 def vercel_server(env, log):
-    """The last build, or a new one where the sources have changed; a context manager."""
+    """The last build, or a new one if the sources have changed; a context manager."""
     return BuiltServer(ensure_built(), env, log)
 
 

@@ -10,6 +10,6 @@ app = Endpoint(get_application)
 
 @app.on(routes.REGISTER_FILE)
 def register(api: Application, call: Call[FileMetadata]) -> Response:
-    """201 with the file, its upload and its URLs; 200 where its upload was there already."""
+    """201 with the file, its upload and its URLs; 200 if its upload was there already."""
     registered = api.registration.register_file(call.user_id, call.session_id, call.body)
     return Response(201 if registered.started else 200, registered.file)

@@ -10,7 +10,7 @@ app = Endpoint(get_application)
 
 @app.on(routes.GET_UPLOADED_PARTS)
 def query(api: Application, call: Call[PartsQuery]) -> Response:
-    """200 with the parts, the missing ones, and their URLs where asked."""
+    """200 with the parts, the missing ones, and their URLs if asked."""
     return Response(200, api.parts.get_uploaded_parts(call.user_id, call.session_id, call.file_id, call.body))
 
 
