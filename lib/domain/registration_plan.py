@@ -263,7 +263,7 @@ def _same(item: FileMetadata, file: FileRow) -> bool:
     """Whether a request describes this file, cut into as many parts as it is; both sides in one form."""
     count = file.layout.part_count
     asked_count = count if item.part_count is None else item.part_count
-    ext = nfc(file.ext) if file.ext else extension_of(nfc(file.name))
+    ext = nfc(file.ext.removeprefix(".")) if file.ext else extension_of(nfc(file.name))
     kind = media_type.essence(type_of(file.mime_type, ext))
     # What left the table since says nothing: neither an extension of a type, nor a type of a category.
     asked_kind = media_type.essence(item.media_type) if tells_type(item.type, item.extension) else kind

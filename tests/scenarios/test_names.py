@@ -189,6 +189,7 @@ OLD = [
     ({"mime_type": EXCEL, "ext": "csv"}, {"type": EXCEL, "ext": "csv"}),
     ({"ext": "html"}, {"ext": "html"}),
     ({"ext": "PDF"}, {"ext": "PDF"}),
+    ({"ext": ".html"}, {"ext": ".html"}),
     ({"ext": "e\u0301"}, {"ext": "\u00e9"}),
     ({"mime_type": None, "ext": None, "category": None, "name": None, "file_key": "a.csv"},
      {"name": "a.csv", "fileKey": "a.csv", "type": ""}),
