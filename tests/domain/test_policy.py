@@ -67,7 +67,11 @@ def test_the_table_is_valid():
         assert re.fullmatch(r"MAX_[A-Z0-9_]+_MB", category.setting)
         assert sizes.setdefault(category.setting, category.max_mb) == category.max_mb
         assert category.types
+        assert type(category.max_mb) is int
+        assert category.max_mb > 0
+        assert category.max_files is None or category.max_files > 0
         for mime_type, extensions in category.types.items():
             assert canonical(mime_type) == mime_type, "an alias, or with parameters"
+            assert isinstance(extensions, tuple), "a comma is missing: ('mp4') is no tuple"
             assert extensions
             assert all(re.fullmatch(r"[a-z0-9]{1,10}", ext) for ext in extensions)
