@@ -1,5 +1,6 @@
 """The database: reachable, by TLS, in UTF8, migrated, closed to others."""
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -15,15 +16,29 @@ MIGRATE = (
     "DATABASE_URL_DIRECT='postgresql://…' make migrate   # the direct URL, if DATABASE_URL is a pooler's"
 )
 
+# What libpq, PostgreSQL and hosts' poolers say, as patterns, and what helps.
 FIXES = {
     "certificate verify failed": "Set DATABASE_SSL_ROOT_CERT to the certificates of the host's own authority "
     "(Amazon RDS, Supabase: docs/deploy.md, TLS).",
     "does not match host name": "Use the host name that the dashboard shows, not an address or an alias.",
     "root certificate file": "Set DATABASE_SSL_ROOT_CERT, and take sslrootcert out of the URL.",
     "does not support SSL": "The host must offer TLS: is this its public address?",
+    "no encryption|SSL off|SSL required|connection is insecure": "Set sslmode=verify-full in it "
+    "(docs/deploy.md, TLS): the host refuses connections without TLS.",
     "unsupported startup parameter": "Take 'options=…' out of it, or use the direct URL.",
-    "password authentication failed": "Copy it again; percent-encode characters such as @ / : # % in the "
-    "password.",
+    "password authentication failed": "Copy it again, with your own password where it says [YOUR-PASSWORD]; "
+    "percent-encode characters such as @ / : # % in it.",
+    "Tenant or user|tenant/user|tenant identifier": "Copy the pooler's host and user from Supabase's "
+    "dashboard: the user is postgres.PROJECT_REF, and the host does not follow from the region.",
+    "too many c|connection slots|max clients|more connections allowed": "Take the URL of a pooler "
+    "in transaction mode, or set a smaller DATABASE_POOL_SIZE.",
+    "resolve host|translate host name": "Take the public URL: names such as ….railway.internal or dpg-…-a "
+    "are known in the host's own network only.",
+    "Network is unreachable|assign requested address|No route to host": "Take the pooler's URL: the direct "
+    "host may have IPv6 only, as Supabase's has, and functions have none.",
+    "timeout expired|pg_hba.conf": "If the host lets in only addresses that it knows, let in Vercel's, which "
+    "change. If it has IPv6 only, take its pooler's URL.",
+    "does not exist": "Compare its user, and the database at its end, with the dashboard's.",
 }
 
 
@@ -58,8 +73,8 @@ def _connected(deployment: Deployment) -> psycopg.Connection[tuple[object, ...]]
 
 def _fix(error: str) -> str:
     """What to do about libpq's words; never that less should be verified."""
-    for words, fix in FIXES.items():
-        if words in error:
+    for pattern, fix in FIXES.items():
+        if re.search(pattern, error):
             return fix
     return "Copy it again from the host's dashboard, the pooled one, with all of its parameters."
 

@@ -148,8 +148,8 @@ def _check_hosts(parameters: Mapping[str, str], variable: str) -> None:
 
 def _malformed(variable: str) -> SettingsError:
     return SettingsError(
-        f"{variable}: is no PostgreSQL URL (postgresql://user:password@host/database); "
-        "percent-encode characters such as @ / : # % in a password"
+        f"{variable}: is no PostgreSQL URL (postgresql://user:password@host/database, without quotes); "
+        "percent-encode characters such as @ / : # % = in a password or a parameter"
     )
 
 

@@ -15,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from db.migrate import migrate
+from deploy import check_database
 from deploy.causes import fix_of
 from deploy.deployment import Deployment
 from deploy.doctor import examine
@@ -22,6 +23,7 @@ from deploy.documents import document
 from deploy.report import lines
 from lib.runtime.config import Settings
 from tests.support.aws_refusals import SECRET_WORDS, Refusal, another_region, refusing
+from tests.support.dripping import Dripping
 from tests.support.http_faults import FaultyProxy
 from tests.support.keyless import Issuer
 from tests.support.servers import ROOT
@@ -207,6 +209,45 @@ def test_a_database_out_of_reach(healthy):
     for broken in (url._replace(netloc=url.netloc.replace(str(url.port), "1")), url._replace(path="/none")):
         assert "does not connect" in wrong(healthy | {"DATABASE_URL": broken.geturl()})["database"]
     assert "DATABASE_URL: is no" in wrong(healthy | {"DATABASE_URL": "mysql://h/d"})["database"]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "fix"),
+    [("Tenant or user not found", "postgres.PROJECT_REF"),  # Supabase
+     ("(ENOTFOUND) tenant/user postgres.abc not found", "postgres.PROJECT_REF"),
+     ("(ENOIDENTIFIER) no tenant identifier provided (external_id or sni_hostname required)", "PROJECT_REF"),
+     ("MaxClientsInSessionMode: max clients reached", "pooler in transaction mode"),
+     ("sorry, too many clients already", "DATABASE_POOL_SIZE"),
+     ('too many connections for role "u"', "DATABASE_POOL_SIZE"),
+     ("remaining connection slots are reserved for roles with the SUPERUSER attribute", "DATABASE_POOL_SIZE"),
+     ("no more connections allowed (max_client_conn)", "DATABASE_POOL_SIZE"),  # PgBouncer
+     ('no pg_hba.conf entry for host "1.2.3.4", user "u", database "d", no encryption', "sslmode"),  # RDS
+     ('no pg_hba.conf entry for host "1.2.3.4", user "u", database "d", SSL off', "sslmode"),  # Heroku
+     ('no pg_hba.conf entry for host "1.2.3.4", user "u", database "d", SSL encryption', "let in"),  # Azure
+     ("connection is insecure (try using `sslmode=require`)", "sslmode=verify-full"),  # Neon
+     ('password authentication failed for user "u"', "[YOUR-PASSWORD]"),
+     ('database "d" does not exist', "at its end")],
+)  # fmt: skip
+def test_what_a_host_says_to_a_connection_is_told_with_what_helps(healthy, refusal, fix):
+    fields = b"SFATAL\0VFATAL\0CXX000\0M" + refusal.encode() + b"\0\0"
+    with Dripping(b"E" + (len(fields) + 4).to_bytes(4) + fields) as host:
+        url = f"postgresql://u:hush@127.0.0.1:{host.port}/d?sslmode=disable"
+        settings = Settings.from_env(healthy | {"DATABASE_URL": url})
+        with httpx.Client() as http:
+            [finding] = check_database.check_database(Deployment(settings, http))
+    assert refusal in finding.text
+    assert fix in finding.fix
+    assert "hush" not in finding.text
+
+
+@pytest.mark.parametrize(
+    ("error", "fix"),
+    [("failed to resolve host 'dpg-abc-a': [Errno -2] Name or service not known", "the public URL"),
+     ('connection to server at "2a05::1", port 5432 failed: Network is unreachable', "the pooler's URL"),
+     ("connection timeout expired", "let in Vercel's")],
+)  # fmt: skip
+def test_what_keeps_a_connection_from_the_host_is_told_with_what_helps(error, fix):
+    assert fix in check_database._fix(error)
 
 
 def test_what_is_ignored_in_the_url_is_told(healthy):

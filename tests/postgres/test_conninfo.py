@@ -64,9 +64,6 @@ HOST = "postgresql://u:p%40ss@ep-x-pooler.eu-central-1.aws.neon.tech"
          "host=a,b port=5433 user=u password=p dbname=d target_session_attrs=read-write", []),
         ("hostaddr=::1,127.0.0.1", "hostaddr=::1,127.0.0.1 target_session_attrs=read-write", []),
         ("postgresql://a,b/d?target_session_attrs=any", "postgresql://a,b/d?target_session_attrs=any", []),
-        # `ssl=true` asks for less than `sslmode`, and does not replace it
-        ("postgresql://h/d?sslmode=verify-ca&sslrootcert=/x&ssl=true",
-         "postgresql://h/d?sslmode=verify-ca&sslrootcert=/x", []),
         ("postgresql://h/d?ssl=true&sslmode=", "postgresql://h/d?ssl=true&sslmode=", []),
     ],
 )  # fmt: skip
@@ -190,6 +187,11 @@ def test_public_authorities_come_from_a_bundled_list(no_list_of_its_own, tmp_pat
     (mine := tmp_path / "mine.pem").touch()
     assert trusted(f"sslmode=verify-full&sslrootcert={mine}") == ("verify-full", str(mine))
     assert trusted("sslmode=require&sslrootcert=/none.pem") == ("require", "/none.pem")  # which needs none
+    for both in (
+        "sslmode=verify-full&ssl=true",
+        "ssl=true&sslmode=verify-full",
+    ):  # the first was less: `require`
+        assert trusted(both) == ("verify-full", bundled)
     assert trusted("sslmode=require") == ("require", None)
     assert trusted("") == (None, None)
 
