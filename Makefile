@@ -2,6 +2,8 @@
 
 PY := .venv/bin/python
 STAMP := .venv/.installed
+# The Python that the environment was made with may have been removed, by an upgrade of it.
+$(shell test -x $(PY) || rm -f $(STAMP))
 # What was said to make itself: shells export an ENV for other purposes, which is no file name.
 given = $(if $(filter command,$(firstword $(origin $1))),$($1))
 TESTS := .venv/.tests
@@ -12,6 +14,8 @@ CHROMIUM_FOUND = $${CHROMIUM:-$$(command -v chromium || command -v chromium-brow
 BYPASSED := $(or $(no_proxy),$(NO_PROXY))
 export no_proxy := $(if $(filter *,$(BYPASSED)),*,$(BYPASSED),localhost,127.0.0.1)
 export NO_PROXY := $(no_proxy)
+# What a shell sets for another Python would keep ours from its own modules, or put packages elsewhere.
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PIP_CONSTRAINT PIP_PREFIX PIP_PYTHON PIP_ROOT PIP_TARGET PIP_USER
 
 .DEFAULT_GOAL := help
 .PHONY: help run upload example-uppy seed migrate doctor redoc test lint types types-page check size test-reliability torture soak \
@@ -36,7 +40,8 @@ example-uppy: $(STAMP) ## An Uppy app on http://localhost:5173 (PORT=…; needs 
 
 seed: $(STAMP) ## Load the story's test data into the running stack's database
 	@test -f .dev/env || { echo "Start the stack first: make run"; exit 1; }
-	set -a && . ./.dev/env && set +a && $(PY) -m db.seed
+	@# without what libpq reads by itself, of another project's database
+	set -a && . ./.dev/env && set +a && unset $$(env | sed -n 's/^\(PG[A-Z]*\)=.*/\1/p') && $(PY) -m db.seed
 
 migrate: $(STAMP) ## Migrate the database of DATABASE_URL_DIRECT, or of DATABASE_URL
 	$(PY) -m db.migrate
@@ -61,8 +66,8 @@ lint: $(TESTS) ## ruff
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .
 
 types: $(TESTS) ## mypy, strict; the handlers one by one, because Vercel's names are no module names
-	.venv/bin/mypy
-	find api -name '*.py' -print0 | xargs -0 -n1 .venv/bin/mypy
+	$(PY) -m mypy
+	find api -name '*.py' -print0 | xargs -0 -n1 $(PY) -m mypy
 
 types-page: $(STAMP) ## The page's JavaScript, by its JSDoc types (needs npm)
 	$(PY) -m dev.npm typescript tsc --checkJs --noEmit --strict --target es2022 --module es2022 \
@@ -174,7 +179,7 @@ $(STAMP): requirements/run.txt
 	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
 	done; \
 	test -n "$$found" || { echo "Python 3.11 or newer is needed, and was not found."; exit 1; }; \
-	$(PY) -m pip --version >/dev/null 2>&1 || $$found -m venv .venv || { rm -rf .venv; \
+	$(PY) -m pip --version >/dev/null 2>&1 || $$found -m venv --clear .venv || { rm -rf .venv; \
 	  echo "Python's venv module does not work here: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
 	@echo "Installing the packages into .venv (once) …"
 	@$(PIP) -r $<

@@ -14,7 +14,7 @@ from deploy.check_database import check_database
 from deploy.check_settings import check_authentication, check_origins
 from deploy.check_upload import check_clocks, check_upload
 from deploy.deployment import Deployment
-from deploy.env_file import UNREADABLE, read_env
+from deploy.env_file import UNREADABLE, forget_other_servers, read_env
 from deploy.report import Finding, lines, ok, warning, wrong
 from lib.domain.errors import ApiError
 from lib.domain.policy import setting_names
@@ -108,6 +108,8 @@ def main() -> int:
     except (OSError, ValueError) as error:
         print(f"The file cannot be read: {error}", file=sys.stderr)
         return 2
+    if env is not os.environ:  # a deployment does not have this shell's profile
+        forget_other_servers()
     print(f"Checking the deployment of {source}.")
     findings = []
     for finding in examine(env):

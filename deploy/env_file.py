@@ -1,5 +1,6 @@
 """Reads a file of variables as `vercel env pull`, `make run` or a person writes it."""
 
+import os
 import shlex
 from pathlib import Path
 
@@ -14,6 +15,18 @@ def read_env(path: Path) -> dict[str, str]:
         if equals and not name.startswith("#"):
             env[name.strip()] = _value(value.strip())
     return env
+
+
+def forget_other_servers() -> None:
+    """Remove from this process's environment what libpq and botocore read there by themselves.
+
+    In a developer's shell it is about other servers: a profile, a region's endpoint, a TLS mode, an address.
+    """
+    for name in [name for name in os.environ if name.startswith(("AWS_", "PG"))]:
+        if name != "AWS_CA_BUNDLE":  # that of a proxy, which is this machine's
+            del os.environ[name]
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):  # else those of the home are read
+        os.environ[name] = os.devnull
 
 
 def _value(text: str) -> str:

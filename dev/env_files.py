@@ -1,5 +1,6 @@
 """Writes down how to use the running stack: `.dev/env` for a shell, `.env` for `vercel dev`."""
 
+import os
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ def write_vercel_file(env: Mapping[str, str], path: Path, names: Iterable[str] =
 
     The CLI refuses AWS's own names there. A file that `make run` has not written stays as it is.
     """
-    if path.exists() and not path.read_text().startswith(OURS):
+    if os.path.lexists(path) and not _is_ours(path):
         return False
     known = {name: env[name] for name in names if env.get(name) and name != "API_URL"}
     if not known.get("S3_ACCESS_KEY_ID"):
@@ -30,6 +31,14 @@ def write_vercel_file(env: Mapping[str, str], path: Path, names: Iterable[str] =
     lines = [f"{name}={shlex.quote(value)}\n" for name, value in known.items() if not name.startswith("AWS_")]
     _write(path, OURS + "".join(lines))
     return True
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether `make run` wrote it; no folder, pipe or link is, nor what cannot be read."""
+    try:
+        return path.is_file() and not path.is_symlink() and path.read_bytes().startswith(OURS.encode())
+    except OSError:
+        return False
 
 
 def _write(path: Path, text: str) -> None:

@@ -38,6 +38,11 @@ class Place:
         return self.host not in LOOPBACK
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What this machine's clients call it; `localhost` may lead elsewhere first, by IPv6."""
+        return (self.host,) if self.is_open else (self.host, self.public_host)
+
+    @property
     def url(self) -> str:
         """The API's."""
         return _origin(self.public_host, self.port)

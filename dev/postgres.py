@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
 from dev.processes import ELSEWHERE, Child, StackError, User
@@ -37,6 +38,7 @@ class Postgres(Child):
         env = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
         if not (data / "PG_VERSION").exists():
             self._init(binaries, home, state["password"], env)
+        _drop_stale_lock(data)
         command = [
             str(binaries / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(state["pg_port"]),
             "-k", "", "-c", "max_connections=300",
@@ -105,6 +107,18 @@ def database_url(state: Mapping[str, Any]) -> str:
 def shelter_of(marker: str) -> Path:
     """Where a stack's data goes when root runs it below a folder that is closed to others."""
     return Path("/var/tmp") / f"upload-sessions-{marker}"  # noqa: S108
+
+
+def _drop_stale_lock(data: Path) -> None:
+    """Remove PostgreSQL's lock file if the process it names is another program by now, as after a reboot.
+
+    PostgreSQL would refuse to start if that one has the same user.
+    """
+    lock = data / "postmaster.pid"
+    with suppress(OSError, ValueError, IndexError, psutil.Error):
+        process = psutil.Process(int(lock.read_text().split()[0]))
+        if str(data) not in " ".join(process.cmdline()):
+            lock.unlink()
 
 
 def _binaries() -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from deploy.env_file import forget_other_servers
 from dev.postgres import Postgres, database_url, shelter_of
 from dev.processes import StackError, are_free, end_orphans, free_ports, take_lock
 from dev.seaweedfs import BUCKET, PORTS, Store
@@ -40,7 +41,8 @@ class Stack:
         self.stop()
 
     def start(self) -> None:
-        """Start both, and wait until they work."""
+        """Start both, and wait until they work; from then on, this process knows of no other servers."""
+        forget_other_servers()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = take_lock(self.folder)
         try:
@@ -84,6 +86,7 @@ class Stack:
             "S3_ACCESS_KEY_ID": "",  # and these would win
             "S3_SECRET_ACCESS_KEY": "",
             "S3_SESSION_TOKEN": "",
+            "DATABASE_SSL_ROOT_CERT": "",
             "S3_REGION": "us-east-1",
             "MOC_BUCKET": BUCKET,
         }

@@ -1,6 +1,7 @@
 """What `make run` does: starts the database, the store and the API, and watches them (see dev/run.py)."""
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -63,16 +64,24 @@ class Server:
 
 
 def _listen(place: Place) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((place.host, place.port))
+        if any(_answers(name, place.port) for name in place.names):
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        return socket.create_server((place.host, place.port), backlog=256)
     except OSError as error:
+        why = os.strerror(error.errno) if error.errno else error.strerror
         raise StackError(
-            f"Port {place.port} cannot be used ({error.strerror}): choose another with PORT=… make run"
+            f"Port {place.port} cannot be used ({why}): choose another with PORT=… make run"
         ) from None
-    listener.listen(256)
-    return listener
+
+
+def _answers(host: str, port: int) -> bool:
+    """Whether somebody takes connections there."""
+    try:
+        socket.create_connection((host, port), 1).close()
+        return True
+    except OSError:
+        return False
 
 
 def _environment(stack_env: Mapping[str, str], place: Place) -> dict[str, str]:
@@ -145,12 +154,15 @@ def _serve(place: Place, stack: Stack | None, stack_env: Mapping[str, str], pare
     server = Server(place, env)
     try:
         server.start()
-        print(f"The API is at {env['API_URL']}. Ctrl-C stops it. Paste one of these next:\n", flush=True)
+        print(
+            f"The API is at {env['API_URL']}. Ctrl-C stops it. Paste one of these into another terminal:\n",
+            flush=True,
+        )
         if place.is_open:
             print(f"  HOST={place.host}: everybody in this network is let in, without a token.\n")
         print(f"  curl -s -X POST {env['API_URL']}/api/mocs/uploads/sessions -d '{{}}'")
-        print("  make upload   # in another terminal; a sample of 32 MB, or FILE=manual.pdf")
-        print(f"  open {env['API_URL']}/        # the upload page", flush=True)
+        print("  make upload")  # no comments: zsh would take them for arguments
+        print(f"  open {env['API_URL']}/", flush=True)
         _watch(server, stack, parent, partial(migrate, url))
     finally:
         server.stop()

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from dev.postgres import Postgres
-from dev.processes import StackError, User, free_ports
+from dev.processes import Child, StackError, User, free_ports
 from dev.stack import Stack
 from tests.dev.test_run import ROOT, Run, copy_of_the_project
 from tests.support.servers import kept_environment, wait_for
@@ -57,8 +57,6 @@ def is_called(process, name):
 
 
 def test_a_command_that_is_not_there_says_so_in_the_log(tmp_path):
-    from dev.processes import Child, StackError
-
     child = Child("nothing", tmp_path / "log")
     child.start(["/nowhere/server"], {})
     with pytest.raises(StackError, match="exited with status 127"):
@@ -67,8 +65,6 @@ def test_a_command_that_is_not_there_says_so_in_the_log(tmp_path):
 
 
 def test_who_ended_by_itself_is_quoted_with_its_last_words_of_this_start(tmp_path):
-    from dev.processes import Child, StackError
-
     log = tmp_path / "log"
     log.write_text("of an earlier start\n")
     child = Child("the server", log)
@@ -102,8 +98,6 @@ def test_no_other_process_gets_the_port_of_a_server_that_does_not_listen_yet():
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_a_server_runs_as_somebody_else_when_root_starts_it(tmp_path):
-    from dev.processes import Child
-
     child = Child("sleep", tmp_path / "log")
     child.start(["sleep", "60"], {"PATH": "/usr/bin:/bin"}, cwd="/", user=User.unprivileged())
     process = psutil.Process(child.pid)
@@ -127,6 +121,23 @@ def test_a_stale_postgresql_is_stopped_at_the_next_start_in_one_sentence(tmp_pat
             assert "Stopped what an earlier run had left behind: postgres.\n" in capfd.readouterr().out
     finally:
         second.remove()
+
+
+def test_a_number_that_another_program_has_by_now_keeps_postgresql_from_nothing(tmp_path):
+    """After a reboot, or in a container that starts anew; as the same user, or PostgreSQL knows by itself."""
+    stack = Stack(tmp_path / "stack", fast=True)
+    other = Child("sleep", tmp_path / "log")
+    try:
+        with stack:
+            lock = stack.postgres._places(stack._state["marker"])[0] / "data" / "postmaster.pid"
+            written = lock.read_text()
+        other.start(["sleep", "600"], {"PATH": "/usr/bin:/bin"}, cwd="/", user=User.unprivileged())
+        lock.write_text(written.replace(written.split()[0], str(other.pid), 1))
+        with stack:
+            assert other.exit_code() is None
+    finally:
+        other.stop()
+        stack.remove()
 
 
 def test_a_start_that_was_killed_during_initdb_starts_again(tmp_path, monkeypatch):

@@ -18,7 +18,8 @@ import pytest
 
 from dev import supervisor
 from dev.env_files import write_vercel_file
-from dev.processes import free_ports
+from dev.lan import Place
+from dev.processes import StackError, free_ports
 from dev.stack import Stack
 from lib.runtime.config import Settings
 from tests.support.servers import kept_environment, wait_for
@@ -205,10 +206,47 @@ def test_the_file_of_vercel_dev_follows_the_stack_and_ones_own_is_left_alone(tmp
     own_keys = {"S3_ACCESS_KEY_ID": "own", "S3_SECRET_ACCESS_KEY": "hush", "AWS_ACCESS_KEY_ID": "other"}
     assert write_vercel_file(own_keys, file)
     assert read(file) == {"S3_ACCESS_KEY_ID": "own", "S3_SECRET_ACCESS_KEY": "hush"}
-    for own in ("DATABASE_URL=mine\n", "# mine\n", ""):
-        file.write_text(own)
+    for own in (b"DATABASE_URL=mine\n", b"# mine\n", b"", b"# sch\xf6n\n"):
+        file.write_bytes(own)
         assert not write_vercel_file({"DATABASE_URL": "third"}, file)
-        assert file.read_text() == own
+        assert file.read_bytes() == own
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Path.mkdir, os.mkfifo, lambda file: file.symlink_to("elsewhere"), lambda file: file.symlink_to(file)],
+    ids=["an environment of Python's", "a password manager's pipe", "a link", "a link to itself"],
+)
+def test_what_is_called_env_and_is_no_file_is_left_alone(tmp_path, make):
+    make(tmp_path / ".env")
+    assert not write_vercel_file({"DATABASE_URL": "x"}, tmp_path / ".env")
+    assert [path.name for path in tmp_path.iterdir()] == [".env"]
+
+
+def test_what_a_shell_has_for_other_servers_is_not_taken_for_the_stacks(start, tmp_path):
+    (tmp_path / "config").write_text("no [configuration")
+    foreign = {
+        "AWS_PROFILE": "other", "AWS_CONFIG_FILE": f"{tmp_path}/config", "AWS_USE_FIPS_ENDPOINT": "true",
+        "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/other", "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "PGSERVICE": "other", "PGHOSTADDR": "192.0.2.1", "PGSSLMODE": "verify-full", "PGOPTIONS": "-c none=1",
+    }  # fmt: skip
+    run = start(DATABASE_SSL_ROOT_CERT="-----BEGIN CERTIFICATE-----", **foreign).wait()
+    sessions = f"{run.url}/api/mocs/uploads/sessions"
+    session = httpx.post(sessions, json={}).json()["sessionId"]
+    file = {"name": "a.pdf", "size": 4, "type": "application/pdf"}
+    assert httpx.post(f"{sessions}/{session}/files", json=file).status_code == 201
+    told = doctor(run.folder, foreign)
+    assert told.returncode == 0, told.stdout
+    seed = ["make", "-s", "-o", ".venv/.installed", f"PY={sys.executable}", "seed"]
+    shutil.copy(ROOT / "Makefile", run.folder)
+    env = kept_environment() | foreign
+    subprocess.run(seed, cwd=run.folder, env=env, check=True)
+
+
+def doctor(folder, more):
+    command = [sys.executable, "-m", "deploy.doctor"]
+    env = kept_environment() | more
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
 
 
 def test_a_ctrl_c_while_it_starts_stops_everything(start):
@@ -304,6 +342,16 @@ def test_a_port_in_use_is_a_sentence(start):
             == f"Port {port} cannot be used (Address already in use): choose another with PORT=… make run\n"
         )
     assert run.process.returncode == 1
+
+
+def test_a_port_that_localhost_has_by_ipv6_is_in_use():
+    """Vite and others listen on it alone: the pasted commands would reach them."""
+    try:
+        taken = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("there is no IPv6")
+    with taken, pytest.raises(StackError, match="Address already in use"):
+        supervisor._listen(Place("127.0.0.1", "::1", taken.getsockname()[1]))
 
 
 def test_the_same_checkout_twice_is_a_sentence_and_another_copy_runs_beside(start, another):

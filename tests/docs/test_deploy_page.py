@@ -137,6 +137,11 @@ def test_neon_and_r2_without_aws(shell, tmp_path, env):
     assert re.search(r"ok +database", said), said
 
 
+def test_zsh_takes_comments_from_the_first_line_on():
+    """Where people type, it takes them for arguments, and what follows a `;` in them for a command."""
+    assert blocks("Install")[0].startswith('[ -z "${ZSH_VERSION-}" ] || setopt interactivecomments\n')
+
+
 def test_what_has_a_shape_that_only_the_page_knows():
     prebuilt = blocks("The settings, and the deployment")[2].split("\n")[:3]
     assert [line.split()[1] for line in prebuilt] == ["pull", "build", "deploy"]

@@ -29,6 +29,12 @@ def test_the_curl_flow_ends_with_a_completed_file(env, tmp_path):
     assert parts["verified"]
 
 
+def test_what_is_pasted_has_no_comment_behind_it():
+    """zsh takes those for arguments where people type."""
+    commands = "".join(re.findall(r"```(?:bash|console)\n(.*?)```", TEXT, re.DOTALL))
+    assert re.findall(r"^.*\S +#.*$", commands, re.MULTILINE) == []
+
+
 def test_json_blocks_are_json():
     for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL):
         json.loads(block)

@@ -1,0 +1,36 @@
+"""`make` in the shells that people have: other Pythons, and an environment whose own one is gone."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.servers import ROOT, kept_environment
+
+
+def make(folder, *arguments, **env):
+    return subprocess.run(
+        ["make", *arguments], cwd=folder, env=kept_environment() | env, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("name", ["PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH"])
+def test_a_shell_that_is_set_up_for_another_python(tmp_path, name):
+    (tmp_path / "psycopg.py").write_text("raise SystemExit('another project')")
+    done = make(
+        ROOT, "-s", "-o", ".venv/.installed", f"PY={sys.executable}", "migrate", **{name: str(tmp_path)}
+    )
+    assert done.stderr.startswith("Set DATABASE_URL")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_environment_is_made_anew_if_its_python_is_gone(tmp_path, there):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "run.txt").touch()
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable if there else "/nowhere/python3.12")
+    (tmp_path / ".venv" / ".installed").touch()
+    planned = make(tmp_path, "-n", ".venv/.installed").stdout
+    assert ("-m venv --clear .venv" in planned) != there
