@@ -62,6 +62,20 @@ class Page:
         self.choose(*paths)
         self.start()
 
+    def upload_until_held(self, store, *paths, held, passing=0):
+        """Upload until so many more parts have passed the store's proxy, and so many are held there."""
+        before = len(store.puts)
+        store.hold(passing=passing)
+        self.upload(*paths)
+        self.wait_for(lambda: (len(store.puts), store.held), (before + passing, held))
+
+    def reload_while_held(self, store):
+        """Reload; the browser drops the parts that are held, and later ones pass."""
+        dropped = store.dropped + store.held
+        self.reload()
+        self.wait_for(lambda: store.dropped, dropped)
+        store.release()
+
     def row(self, name):
         return self.tab.locator("li.file").filter(has=self.tab.get_by_role("heading", name=name, exact=True))
 

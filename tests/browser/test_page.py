@@ -198,9 +198,7 @@ def scenes(page, files, store):
 def troubles(page, files, store):
     """The states that nobody wants to see, and that say what to do."""
     manual, other = files("Lighthouse instructions.pdf", 30 * MIB), files("Second booklet.pdf", 12 * MIB)
-    store.hold(passing=2)
-    page.upload(manual, other)
-    page.wait_for(lambda: (len(store.puts), store.held), (2, 4))
+    page.upload_until_held(store, manual, other, passing=2, held=4)
     page.tab.context.set_offline(True)
     page.expect_state(manual.name, "waiting")
     yield "offline"

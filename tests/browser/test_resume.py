@@ -12,12 +12,8 @@ from tests.support.short_urls import shorten
 
 def test_after_a_reload_only_what_is_missing_is_sent(page, files, store):
     manual = files("manual.pdf", 40 * MIB)
-    store.hold(passing=3)
-    page.upload(manual)
-    page.wait_for(lambda: (len(store.puts), store.held), (3, 4))
-    page.reload()
-    page.wait_for(lambda: store.dropped, 4)
-    store.release()
+    page.upload_until_held(store, manual, passing=3, held=4)
+    page.reload_while_held(store)
     page.expect_state("manual.pdf", "interrupted")
     page.expect_status("manual.pdf", "Interrupted at 37%")  # 3 of 8 parts
     expect(page.tab.locator("#interrupted-text")).to_contain_text("manual.pdf was interrupted.")
@@ -28,12 +24,8 @@ def test_after_a_reload_only_what_is_missing_is_sent(page, files, store):
 
 
 def test_after_a_reload_every_interrupted_upload_is_counted(page, files, store):
-    store.hold()
-    page.upload(files("manual.pdf", 10 * MIB), files("cover.png", 2000))
-    page.wait_for(lambda: store.held, 3)
-    page.reload()
-    page.wait_for(lambda: store.dropped, 3)
-    store.release()
+    page.upload_until_held(store, files("manual.pdf", 10 * MIB), files("cover.png", 2000), held=3)
+    page.reload_while_held(store)
     expect(page.tab.locator("#interrupted-text")).to_contain_text("2 uploads were interrupted.")
     page.expect_state("manual.pdf", "interrupted")
     page.expect_state("cover.png", "interrupted")
@@ -41,9 +33,7 @@ def test_after_a_reload_every_interrupted_upload_is_counted(page, files, store):
 
 def test_after_a_crash_another_tab_goes_on(page, context, site, files, store):
     manual = files("manual.pdf", 30 * MIB)
-    store.hold(passing=2)
-    page.upload(manual)
-    page.wait_for(lambda: (len(store.puts), store.held), (2, 4))
+    page.upload_until_held(store, manual, passing=2, held=4)
     page.tab.close()
     again = Page(context.new_page(), site).open()
     again.wait_for(lambda: store.dropped, 4)
@@ -73,12 +63,8 @@ def test_a_registration_whose_answer_was_lost_is_asked_for_again(page, files, st
 
 def test_a_file_that_has_changed_is_not_mixed_with_what_was_sent(page, files, store):
     manual = files("manual.pdf", 12 * MIB)
-    store.hold(passing=1)
-    page.upload(manual)
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 2))
-    page.reload()
-    page.wait_for(lambda: store.dropped, 2)
-    store.release()
+    page.upload_until_held(store, manual, passing=1, held=2)
+    page.reload_while_held(store)
     page.expect_state("manual.pdf", "interrupted")
     manual.write_bytes(os.urandom(12 * MIB))
     os.utime(manual, (1_000_000_000, 1_000_000_000))
@@ -130,10 +116,8 @@ def test_a_file_of_the_same_name_and_another_size_is_one_row(page, files, store)
 
 
 def test_a_file_that_changes_on_disk_is_one_row_and_one_sentence(page, files, store, api, s3, env):
-    store.hold(passing=1)
     manual = files("manual.pdf", 40 * MIB)
-    page.upload(manual)
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 4))
+    page.upload_until_held(store, manual, passing=1, held=4)
     manual.write_bytes(new := os.urandom(6 * MIB))
     store.release()
     page.expect_state("manual.pdf", "failed")
@@ -170,12 +154,8 @@ def test_of_two_interrupted_files_of_one_name_each_is_known_again(page, store, t
     for path in paths:
         path.parent.mkdir()
         path.write_bytes(os.urandom(6 * MIB))
-    store.hold()
-    page.upload(*paths)
-    page.wait_for(lambda: store.held, 4)
-    page.reload()
-    page.wait_for(lambda: store.dropped, 4)
-    store.release()
+    page.upload_until_held(store, *paths, held=4)
+    page.reload_while_held(store)
     expect(page.tab.locator("li.file[data-state=interrupted]")).to_have_count(2)
     page.choose(*reversed(paths))
     expect(page.tab.locator("li.file[data-state=completed]")).to_have_count(2)
@@ -202,9 +182,7 @@ def test_a_complete_whose_answer_the_page_did_not_see_is_done(page, files, store
 
 
 def test_a_network_that_goes_before_the_end_is_waited_for(page, context, files, store):
-    store.hold(passing=2)
-    page.upload(files("manual.pdf", 12 * MIB))
-    page.wait_for(lambda: (len(store.puts), store.held), (2, 1))
+    page.upload_until_held(store, files("manual.pdf", 12 * MIB), passing=2, held=1)
     context.set_offline(True)
     store.release()
     page.wait_for(lambda: len(store.puts), 3)
@@ -215,9 +193,7 @@ def test_a_network_that_goes_before_the_end_is_waited_for(page, context, files, 
 
 
 def test_a_cancelled_upload_says_so_while_the_network_is_away(page, context, files, store, api):
-    store.hold(passing=1)
-    page.upload(files("manual.pdf", 20 * MIB))
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 3))
+    page.upload_until_held(store, files("manual.pdf", 20 * MIB), passing=1, held=3)
     session = page.session_id()
     context.set_offline(True)
     page.press("Cancel", "manual.pdf")
@@ -246,13 +222,8 @@ def object_of(page, api, s3, env):
 def interrupt(page, files, store, parts=3):
     """Upload manual.pdf, of which one part arrives, and reload."""
     manual = files("manual.pdf", parts * 5 * MIB if parts > 3 else 12 * MIB)
-    waiting = min(4, parts - 1)
-    store.hold(passing=1)
-    page.upload(manual)
-    page.wait_for(lambda: (len(store.puts), store.held), (1, waiting))
-    page.reload()
-    page.wait_for(lambda: store.dropped, waiting)
-    store.release()
+    page.upload_until_held(store, manual, passing=1, held=min(4, parts - 1))
+    page.reload_while_held(store)
     page.expect_state("manual.pdf", "interrupted")
     return manual
 
@@ -260,9 +231,7 @@ def interrupt(page, files, store, parts=3):
 def test_a_url_that_expires_on_the_way_is_replaced_unnoticed(page, files, store, env):
     """The first URLs are signed anew for five seconds, honestly; four parts arrive after seven."""
     resign(page, env, seconds=5)
-    store.hold()
-    page.upload(files("manual.pdf", 30 * MIB))
-    page.wait_for(lambda: store.held, 4)
+    page.upload_until_held(store, files("manual.pdf", 30 * MIB), held=4)
     page.tab.wait_for_timeout(7000)
     store.release()
     page.expect_state("manual.pdf", "completed")
@@ -299,9 +268,7 @@ def test_a_store_that_refuses_every_url_is_named_and_tried_again_by_hand(page, f
 
 
 def test_a_cut_network_is_waited_for(page, context, files, store):
-    store.hold(passing=2)
-    page.upload(files("manual.pdf", 40 * MIB))
-    page.wait_for(lambda: (len(store.puts), store.held), (2, 4))
+    page.upload_until_held(store, files("manual.pdf", 40 * MIB), passing=2, held=4)
     context.set_offline(True)
     page.expect_state("manual.pdf", "waiting")
     page.expect_status("manual.pdf", "goes on when the network is back")
@@ -338,9 +305,7 @@ def test_one_tab_sends_a_file_and_the_other_says_so(page, context, site, files, 
 
 def test_a_tab_goes_on_when_the_one_that_sent_is_closed(page, context, site, files, store):
     manual = files("manual.pdf", 20 * MIB)
-    store.hold(passing=1)
-    page.upload(manual)
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 3))
+    page.upload_until_held(store, manual, passing=1, held=3)
     other = Page(context.new_page(), site).open()
     other.choose(manual)
     other.expect_state("manual.pdf", "elsewhere")
@@ -353,12 +318,8 @@ def test_a_tab_goes_on_when_the_one_that_sent_is_closed(page, context, site, fil
 
 def test_an_upload_that_the_store_has_forgotten_begins_anew(page, files, store, s3, env):
     manual = files("manual.pdf", 12 * MIB)
-    store.hold(passing=1)
-    page.upload(manual)
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 2))
-    page.reload()
-    page.wait_for(lambda: store.dropped, 2)
-    store.release()
+    page.upload_until_held(store, manual, passing=1, held=2)
+    page.reload_while_held(store)
     for upload in s3.list_multipart_uploads(Bucket=env["MOC_BUCKET"]).get("Uploads", []):
         if page.file_id("manual.pdf") in upload["Key"]:
             s3.abort_multipart_upload(
@@ -371,9 +332,7 @@ def test_an_upload_that_the_store_has_forgotten_begins_anew(page, files, store, 
 
 
 def test_a_session_that_is_over_says_so_after_a_reload(page, files, store, api):
-    store.hold()
-    page.upload(files("manual.pdf", 12 * MIB))
-    page.wait_for(lambda: store.held, 3)
+    page.upload_until_held(store, files("manual.pdf", 12 * MIB), held=3)
     api.ok("DELETE", f"/{page.session_id()}")
     page.reload()
     store.release()

@@ -65,9 +65,9 @@ def test_a_session_that_no_new_one_helps_is_not_followed_for_ever(context, serve
 
 
 def test_a_session_that_is_cancelled_midway_is_followed_by_a_new_one(page, files, store, api):
-    store.hold(passing=1)
-    page.upload(files("manual.pdf", 30 * MIB), files("second.pdf", 6 * MIB))
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 4))
+    page.upload_until_held(
+        store, files("manual.pdf", 30 * MIB), files("second.pdf", 6 * MIB), passing=1, held=4
+    )
     session = page.session_id()
     api.ok("DELETE", f"/{session}")
     store.release()
@@ -132,9 +132,7 @@ def test_another_tabs_live_file_is_shown_as_live_and_not_cancelled_from_here(
 
 
 def test_a_file_that_is_paused_in_another_tab_is_that_tabs(page, context, site, files, store):
-    store.hold(passing=1)
-    page.upload(files("theirs.pdf", 40 * MIB))
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 4))
+    page.upload_until_held(store, files("theirs.pdf", 40 * MIB), passing=1, held=4)
     page.press("Pause", "theirs.pdf")
     store.release()
     page.expect_state("theirs.pdf", "paused")
@@ -145,9 +143,7 @@ def test_a_file_that_is_paused_in_another_tab_is_that_tabs(page, context, site, 
 
 
 def test_a_service_that_is_down_after_a_reload_says_so(page, files, store):
-    store.hold(passing=1)
-    page.upload(files("manual.pdf", 12 * MIB))
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 2))
+    page.upload_until_held(store, files("manual.pdf", 12 * MIB), passing=1, held=2)
     page.tab.route("**/api/mocs/**", lambda route: route.fulfill(status=503, body="{}"))
     page.reload()
     store.release()
@@ -161,9 +157,7 @@ def test_a_service_that_is_down_after_a_reload_says_so(page, files, store):
 
 def test_a_session_that_expires_midway_is_followed_by_a_new_one(page, files, store, api):
     """As the API says it, from a moment on: reports, questions and `complete` alike."""
-    store.hold(passing=1)
-    page.upload(files("manual.pdf", 30 * MIB))
-    page.wait_for(lambda: (len(store.puts), store.held), (1, 4))
+    page.upload_until_held(store, files("manual.pdf", 30 * MIB), passing=1, held=4)
     session = page.session_id()
     error = {"code": "BAD_REQUEST", "reason": "SESSION_EXPIRED", "message": "The session has expired."}
     body = json.dumps({"error": error, "requestId": "req-7"})

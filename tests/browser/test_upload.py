@@ -79,9 +79,7 @@ def test_at_most_four_parts_are_under_way_and_progress_is_told(page, files, stor
 
 
 def test_pause_lets_parts_finish_and_resume_sends_only_the_missing_ones(page, files, store):
-    store.hold(passing=2)
-    page.upload(files("manual.pdf", 40 * MIB))
-    page.wait_for(lambda: (len(store.puts), store.held), (2, 4))
+    page.upload_until_held(store, files("manual.pdf", 40 * MIB), passing=2, held=4)
     page.press("Pause", "manual.pdf")
     page.expect_state("manual.pdf", "pausing")
     store.release()
@@ -96,9 +94,7 @@ def test_pause_lets_parts_finish_and_resume_sends_only_the_missing_ones(page, fi
 
 
 def test_resume_while_it_is_pausing_goes_on_by_itself(page, files, store):
-    store.hold(passing=2)
-    page.upload(files("manual.pdf", 40 * MIB))
-    page.wait_for(lambda: (len(store.puts), store.held), (2, 4))
+    page.upload_until_held(store, files("manual.pdf", 40 * MIB), passing=2, held=4)
     page.press("Pause", "manual.pdf")
     page.press("Resume", "manual.pdf")
     store.release()
@@ -122,9 +118,7 @@ def test_cancel_aborts_the_upload_at_the_store(page, files, store, api, s3, env)
 def test_cancel_all_asks_first_and_leaves_what_is_finished(page, files, store, api):
     page.upload(files("first.pdf", 1000))
     page.expect_state("first.pdf", "completed")
-    store.hold()
-    page.upload(files("second.pdf", 1000), files("third.pdf", 1000))
-    page.wait_for(lambda: store.held, 2)
+    page.upload_until_held(store, files("second.pdf", 1000), files("third.pdf", 1000), held=2)
     session = page.session_id()
     page.tab.get_by_role("button", name="Cancel all").click()
     page.tab.get_by_role("button", name="Keep uploading").click()
