@@ -16,12 +16,12 @@ PLACE = re.compile(r"\$\{(\w+)\}")
 DEFAULTS = {"STAGE": "dev", "KEY_PREFIX": TABLE.prefix}
 
 
-class MissingValueError(Exception):
-    """A document has a place for a variable that is not set, or makes no sense; the text names it."""
+class InvalidValueError(Exception):
+    """A variable that a document has a place for is not set, or is invalid; the text names it."""
 
 
 def document(name: str, env: Mapping[str, str]) -> dict[str, Any]:
-    """A document, its `${VARIABLE}` places filled in; raises `MissingValueError`."""
+    """A document, its `${VARIABLE}` places filled in; raises `InvalidValueError`."""
     template = json.loads((FOLDER / f"{name}.json").read_text())
     known = {key: value for key, value in env.items() if value}
     partition = partition_of(known.get("S3_REGION") or known.get("AWS_REGION") or "us-east-1")
@@ -53,12 +53,12 @@ def _checked_origins(listed: str) -> str:
     try:
         return check_origins(listed)
     except ValueError as error:
-        raise MissingValueError(f"ALLOWED_ORIGINS: {error}") from None
+        raise InvalidValueError(f"ALLOWED_ORIGINS: {error}") from None
 
 
 def _value(variable: str, env: Mapping[str, str]) -> str:
     if variable not in env:
-        raise MissingValueError(f"Set {variable}: the document has a place for it.")
+        raise InvalidValueError(f"Set {variable}: the document has a place for it.")
     return env[variable]
 
 
@@ -74,7 +74,7 @@ def main() -> int:
         return 1
     try:
         print(json.dumps(document(sys.argv[1], os.environ), indent=2))
-    except MissingValueError as error:
+    except InvalidValueError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

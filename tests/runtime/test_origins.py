@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.documents import MissingValueError, document
+from deploy.documents import InvalidValueError, document
 from lib import wiring
 from lib.http import cors
 from lib.runtime.config import Settings, SettingsError
@@ -111,7 +111,7 @@ def test_what_no_browser_sends_is_a_settings_error_that_says_what_to_write(item)
 def test_a_document_for_the_bucket_has_none_of_it():
     env = {"MOC_BUCKET": "bucket", "ALLOWED_ORIGINS": "https://good.example.com,example.com"}
     with pytest.raises(
-        MissingValueError, match="ALLOWED_ORIGINS: item 2 is no origin: write https://example"
+        InvalidValueError, match="ALLOWED_ORIGINS: item 2 is no origin: write https://example"
     ):
         document("cors", env)
 
