@@ -34,7 +34,6 @@ PORTS = range(20_000, 32_000)
 # The kernel ties a child to the thread that started it, so one thread starts them all and lives as long as we
 # do. No signal interrupts it either: a child that is started and not known would never be stopped.
 _starter = ThreadPoolExecutor(1, thread_name_prefix="starts-children")
-_claims: list[socket.socket] = []
 _lifeline: list[int] = []  # a pipe whose writing end closes when this process ends
 
 
@@ -239,7 +238,7 @@ def _claimed(port: int) -> bool:
     except OSError:
         claim.close()
         return False
-    _claims.append(claim)
+    claim.detach()  # without its object, it stays open until this process ends
     return are_free([port])
 
 

@@ -131,7 +131,10 @@ class FileStore:
         session, file, parts = self._database.run(work)
         if session is None:
             return None
-        return FoundFile(session, file_row(file, self._stage) if file else None, parts)
+        if file is None:
+            return FoundFile(session, None, parts)
+        size = session.part_size_bytes
+        return FoundFile(session, file_row(file, part_size=size, user_id=user_id, stage=self._stage), parts)
 
     def record_parts(self, file: FileRow, etags: Mapping[int, str]) -> list[PartRow]:
         """Record ETags by part number, over what was recorded; nothing when the file is not pending."""

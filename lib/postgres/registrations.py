@@ -82,11 +82,11 @@ START_FILES = """
 WITH session AS (
   SELECT id FROM upload_sessions WHERE id = %(session_id)s AND status = 'active' FOR NO KEY UPDATE
 )
-UPDATE upload_session_files f SET upload_id = ours.upload_id, updated_at = NOW()
-FROM session, unnest(%(ids)s::uuid[], %(attempts)s::uuid[], %(upload_ids)s::text[])
-  AS ours (id, attempt, upload_id)
-WHERE f.id = ours.id AND f.attempt IS NOT DISTINCT FROM ours.attempt AND ours.upload_id IS NOT NULL
-  AND f.session_id = session.id AND f.upload_id IS NULL AND f.status = 'pending'
+UPDATE upload_session_files f
+SET upload_id = (%(upload_ids)s::text[])[array_position(%(ids)s::uuid[], f.id)], updated_at = NOW()
+WHERE f.id = ANY(%(started)s::uuid[]) AND f.session_id = (SELECT id FROM session)
+  AND f.attempt IS NOT DISTINCT FROM (%(attempts)s::uuid[])[array_position(%(ids)s::uuid[], f.id)]
+  AND f.upload_id IS NULL AND f.status = 'pending'
 """
 
 WITHDRAW_FILES = """
@@ -160,7 +160,10 @@ class RegistrationStore:
                 session = session_rows.fetchone()
                 if session is None:
                     return None
-                files = [file_row(row, self._stage) for row in file_rows.fetchall()]
+                files = [
+                    file_row(row, part_size=session.part_size_bytes, user_id=plan.user_id, stage=self._stage)
+                    for row in file_rows.fetchall()
+                ]
                 foreign_ids = {row["id"] for row in foreign_rows.fetchall()} if foreign_rows else set()
                 volumes = volume_rows.fetchall() if volume_rows else []
                 reservation = plan.reserve(session, files, foreign_ids, volumes)
@@ -194,26 +197,31 @@ class RegistrationStore:
         reservations that go, `failed` are files that are failed once more. A file that was given up and
         registered again meanwhile is not touched, and has no upload here.
         """
-        ends = {"withdrawn": list(withdrawn), "failed": list(failed)}
-        values = _values_of(session_id, files, started) | ends
-        needed = [
-            statement
-            for statement, ids in ((START_FILES, started), (WITHDRAW_FILES, withdrawn), (FAIL_FILES, failed))
-            if ids
-        ]
+        upload_ids = [started.get(file.id) for file in files]
+        ends = {"started": list(started), "withdrawn": list(withdrawn), "failed": list(failed)}
+        values = _values_of(session_id, files) | ends | {"upload_ids": upload_ids}
 
-        def work(connection: Connection) -> list[DictRow]:
+        def work(connection: Connection) -> States | None:
+            kept, rows = None, None
             with transaction(connection):
-                for statement in needed:
-                    connection.execute(statement, values)
-                states = connection.execute(SELECT_STATES, values)
-            return states.fetchall()
+                if started:
+                    kept = connection.execute(START_FILES, values)
+                if withdrawn:
+                    connection.execute(WITHDRAW_FILES, values)
+                if failed:
+                    connection.execute(FAIL_FILES, values)
+                if withdrawn or failed:
+                    rows = connection.execute(SELECT_STATES, values)
+            if rows:
+                return _states(rows.fetchall())
+            # As a rule each has its upload now, and what it has become need not be asked for.
+            return _all_started(started) if kept and kept.rowcount == len(files) else None
 
-        return _states(self._database.run(work))
+        return self._database.run(work) or self.states(session_id, files)
 
     def states(self, session_id: str, files: Sequence[FileRow]) -> States:
         """Say what the session and these files have become."""
-        values = _values_of(session_id, files, {})
+        values = _values_of(session_id, files)
         return _states(self._database.run(lambda c: c.execute(SELECT_STATES, values).fetchall()))
 
 
@@ -221,12 +229,11 @@ def _volumes(connection: Connection, ids: Mapping[str, Any]) -> Cursor[SessionVo
     return connection.cursor(row_factory=class_row(SessionVolume)).execute(SELECT_VOLUMES, ids)
 
 
-def _values_of(session_id: str, files: Sequence[FileRow], started: Mapping[str, str]) -> dict[str, Any]:
+def _values_of(session_id: str, files: Sequence[FileRow]) -> dict[str, Any]:
     return {
         "session_id": session_id,
         "ids": [file.id for file in files],
         "attempts": [file.attempt for file in files],
-        "upload_ids": [started.get(file.id) for file in files],
     }
 
 
@@ -251,6 +258,14 @@ def _write(connection: Connection, reservation: Reservation) -> Cursor[DictRow] 
         }
         connection.execute(RESTART_FILES, values)
     return inserted
+
+
+def _all_started(upload_ids: Mapping[str, str]) -> States:
+    """The states of files that each got its upload, in a session that is active."""
+    files = {
+        file_id: FileState("pending", upload_id, is_ours=True) for file_id, upload_id in upload_ids.items()
+    }
+    return States("active", files)
 
 
 def _states(rows: list[DictRow]) -> States:

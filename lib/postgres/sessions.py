@@ -37,7 +37,7 @@ WHERE session_id = %(session_id)s GROUP BY file_id
 CANCEL_SESSION = """
 UPDATE upload_sessions SET status = 'cancelled', updated_at = NOW()
 WHERE id = %(session_id)s AND user_id = %(user_id)s
-RETURNING id
+RETURNING part_size_bytes
 """
 
 
@@ -112,7 +112,7 @@ class SessionStore:
         session, rows, counts = self._database.run(work)
         if session is None:
             return None
-        files = [file_row(row, self._stage) for row in rows]
+        files = self._files(rows, user_id, session.part_size_bytes)
         return session, files, {row["file_id"]: row["recorded"] for row in counts}
 
     def cancel(self, user_id: str, session_id: str) -> list[FileRow] | None:
@@ -126,4 +126,7 @@ class SessionStore:
             return cancelled.fetchone(), files.fetchall()
 
         cancelled, rows = self._database.run(work)
-        return [file_row(row, self._stage) for row in rows] if cancelled else None
+        return self._files(rows, user_id, cancelled["part_size_bytes"]) if cancelled else None
+
+    def _files(self, rows: list[DictRow], user_id: str, part_size: int) -> list[FileRow]:
+        return [file_row(row, part_size=part_size, user_id=user_id, stage=self._stage) for row in rows]

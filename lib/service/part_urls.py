@@ -63,19 +63,17 @@ class PartUrls:
             raise ApiError(Reason.SESSION_EXPIRED)
         if not space.urls:
             return [], part_numbers[0]
-        count = space.fitting(len(part_numbers), self._longest(file, part_numbers[-1], session_end))
-        urls = self._signed(file, part_numbers[:count], session_end) if count else []
-        return urls, part_numbers[count] if count < len(part_numbers) else None
-
-    def _longest(self, file: FileRow, last_number: int, session_end: datetime) -> int:
-        """At most how many bytes of an answer the URL of a part takes, with all that belongs to it."""
-        [last] = self._signed(file, [last_number], session_end)
-        sizes = 2 * len(str(file.part_size))  # the last part's may have fewer digits
-        return len(last.model_dump_json(by_alias=True).encode()) + sizes + len(",")
+        last = self._signed(file, part_numbers[-1:], session_end)
+        count = space.fitting(len(part_numbers), _longest(file, *last))
+        if count < len(part_numbers):
+            return self._signed(file, part_numbers[:count], session_end), part_numbers[count]
+        return [*self._signed(file, part_numbers[:-1], session_end), *last], None
 
     def _signed(
         self, file: FileRow, part_numbers: Sequence[int], session_end: datetime
     ) -> list[PresignedPart]:
+        if not part_numbers:
+            return []
         credentials = self.s3.credentials()
         signed_at = self.now().replace(microsecond=0)  # a signature's time is in whole seconds
         ends = (signed_at + self.ttl, session_end, credentials.expires_at)
@@ -103,3 +101,9 @@ class PartUrls:
             )
             for number, size, url in zip(part_numbers, sizes, urls, strict=True)
         ]
+
+
+def _longest(file: FileRow, last: PresignedPart) -> int:
+    """At most how many bytes of an answer a URL of the file takes, with all that belongs to it."""
+    sizes = 2 * len(str(file.part_size))  # the last part's may have fewer digits
+    return len(last.model_dump_json(by_alias=True).encode()) + sizes + len(",")

@@ -54,7 +54,7 @@ def values(full):
     return {
         "session_id": session_id, "file_id": file_id, "upload_id": upload_id, "user_id": "user 7",
         "call": uuid4(),
-        "file_ids": [file_id], "ids": [file_id], "upload_ids": [upload_id], "started_ids": [file_id],
+        "file_ids": [file_id], "ids": [file_id], "upload_ids": [upload_id], "started": [file_id],
         "restarted": [file_id], "withdrawn": [file_id], "failed": [file_id], "limit": 100,
         "object_keys": ["o"], "starts": 1, "bytes": 1, "most": 10,
         "part_size_bytes": 5 * MIB, "metadata": Jsonb({}), "expires_at": moment, "status": "pending",
