@@ -1,5 +1,7 @@
 """Why a store refuses, and what to do about it, by the code that it names."""
 
+from urllib.parse import urlsplit
+
 from deploy.deployment import Deployment, code_of
 from deploy.report import Finding, wrong
 from lib.domain.errors import ApiError, Reason
@@ -38,6 +40,14 @@ ENDPOINT = (
     "https if it\nwants that? It does not know the call."
 )
 ENCRYPTION = "The store does not know what it is asked: remove S3_SSE, if it is set and the store has no KMS."
+TLS = (
+    "Either no TLS is spoken there (http in place of https?), or the certificate is another host's, expired, "
+    "or of\nno public authority."
+)
+JURISDICTION = (
+    "On R2 a bucket of a jurisdiction is only there at that jurisdiction's endpoint:\n"
+    "https://ACCOUNT.eu.r2.cloudflarestorage.com"
+)
 ACCELERATION = "Turn S3 Transfer Acceleration on for the bucket, or remove S3_PUBLIC_ENDPOINT_URL."
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, and what other stores say in its place:
@@ -66,6 +76,9 @@ CODES = {
     ACCOUNT: "AllAccessDisabled AccountProblem NotSignedUp QuotaExceeded UserSuspended "
     "XMinioAdminBucketQuotaExceeded 402",
     "Set AWS_ROLE_ARN or a pair of keys.": "NoCredentials NoCredentialsError",
+    "The store has no space left.": "XMinioStorageFull 507",
+    TLS: "SSLError",
+    "See to HTTPS_PROXY and HTTP_PROXY: the proxy that they name does not answer.": "ProxyConnectionError",
     "AWS has no such endpoint: see to S3_REGION, AWS_USE_FIPS_ENDPOINT and "
     "AWS_USE_DUALSTACK_ENDPOINT.": "EndpointResolutionError",
 }
@@ -77,10 +90,10 @@ def refusal(deployment: Deployment, check: str, what: str, error: Exception) -> 
     """The finding for a call that the API made and the store refused, or did not answer."""
     code, told = code_of(error), error.logged if isinstance(error, ApiError) else {}
     if isinstance(error, ApiError) and error.reason is Reason.STORAGE_UNAVAILABLE:
-        place = deployment.settings.s3_endpoint_url or "not set, so this is AWS"
-        return wrong(
-            check, f"the store does not answer ({code})", f"Is S3_ENDPOINT_URL right? It is {place}."
-        )
+        settings = deployment.settings
+        aws = f"not set, so this is AWS, where S3_REGION must be right, too: {settings.s3_region}"
+        place = f"Is S3_ENDPOINT_URL right? It is {settings.s3_endpoint_url or aws}."
+        return wrong(check, f"the store does not answer ({code})", FIXES.get(code, place))
     if "bucket_region" in told:
         text = f"{deployment.bucket} is in {told['bucket_region']}, not in {told['s3_region']}"
         return wrong(check, text, f"Set S3_REGION={told['bucket_region']}")
@@ -98,6 +111,7 @@ def fix_of(deployment: Deployment, code: str) -> str:
             f"{deployment.iam_policy()}\nIs it given? Then a policy of the bucket's denies it (one that "
             "wants an encryption header is met by S3_SSE),\nor the KMS key does: the role or user needs "
             "kms:GenerateDataKey and kms:Decrypt on it."
+            f"{_jurisdiction(deployment)}"
         )
     settings = deployment.settings
     if code == "InvalidRequest" and is_accelerated(
@@ -110,4 +124,13 @@ def fix_of(deployment: Deployment, code: str) -> str:
 def _create(deployment: Deployment) -> str:
     region = deployment.settings.s3_region
     place = f" --create-bucket-configuration LocationConstraint={region}" if region != "us-east-1" else ""
-    return f"Set MOC_BUCKET to the one that there is, or make it:\n{deployment.aws('create-bucket')}{place}"
+    return (
+        f"Set MOC_BUCKET to the one that there is, or make it:\n{deployment.aws('create-bucket')}{place}"
+        f"{_jurisdiction(deployment)}"
+    )
+
+
+def _jurisdiction(deployment: Deployment) -> str:
+    """R2 answers AccessDenied or NoSuchBucket for a bucket of another jurisdiction."""
+    host = urlsplit(deployment.settings.s3_endpoint_url or "").hostname or ""
+    return f"\n{JURISDICTION}" if host.endswith(".r2.cloudflarestorage.com") else ""

@@ -13,6 +13,8 @@ from deploy.deployment import Deployment, code_of, is_supported
 from deploy.report import Finding, ok, warning, wrong
 from lib.domain.errors import ApiError
 
+CLOSED = (400, 401, 403, 405)  # R2 says 400 InvalidArgument to whatever is not signed
+
 
 def check_bucket(deployment: Deployment) -> Iterator[Finding]:
     """All that can be read of it; the rest only makes sense if it is there."""
@@ -102,8 +104,11 @@ def _check_anonymous(deployment: Deployment) -> Finding:
     try:
         listing, absent = (deployment.http.get(one) for one in (url, f"{url}/{deployment.new_key()}"))
     except httpx.HTTPError as error:
-        return wrong("private", f"the bucket's URL does not answer ({type(error).__name__})", "Try again.")
-    if listing.status_code in (401, 403) and absent.status_code in (401, 403):
+        text = f"the bucket's URL, as clients get it, does not answer ({type(error).__name__})"
+        return wrong(
+            "private", text, "Is S3_PUBLIC_ENDPOINT_URL (or S3_ENDPOINT_URL) right, and its certificate?"
+        )
+    if listing.status_code in CLOSED and absent.status_code in CLOSED:
         return ok("private", "anonymous requests are refused")
     text = (
         f"anonymous requests are answered: {listing.status_code} for a list, {absent.status_code} for a key"

@@ -18,6 +18,11 @@ from lib.domain.errors import ApiError, Reason
 from lib.runtime.origins import ANY
 from lib.s3.refusals import UploadGoneError
 
+HOST_CHANGED = (
+    "The secret is right: an upload could be started with it. So something before the store changes what the "
+    "URL is\nsigned for: pass on the Host header (nginx: proxy_set_header Host $http_host), the path and the "
+    "query as they are."
+)
 CLOCKS_MAY_DIFFER = 30.0  # seconds; S3 refuses a signature that is 15 minutes off
 
 
@@ -89,7 +94,9 @@ def _refused_part(deployment: Deployment, answer: httpx.Response) -> Finding:
         fix = "Run it again. If it fails each time and S3_SSE is set: has the store a KMS?"
     else:
         text = f"a presigned part is refused: {answer.status_code} {s3_code(answer)}".rstrip()
-        fix = fix_of(deployment, code)
+        fix = HOST_CHANGED if code == "SignatureDoesNotMatch" else fix_of(deployment, code)
+        if deployment.settings.s3_public_endpoint_url:
+            fix += "\nParts go to S3_PUBLIC_ENDPOINT_URL, the API's own calls do not: the two may differ."
     return wrong("upload", text, fix)
 
 

@@ -87,7 +87,8 @@ NOT_SUPPORTED = ("NotImplemented", "MethodNotAllowed", "501", "405", "Unsupporte
 def code_of(error: BaseException | None) -> str:
     """The code of an error of S3's, or what kind of error it is."""
     if isinstance(error, ApiError):
-        return str(error.logged.get("s3_code") or code_of(error.__cause__ or error))
+        cause = error.__cause__
+        return str(error.logged.get("s3_code") or (code_of(cause) if cause else error.reason.name))
     if isinstance(error, UploadGoneError):
         return "NoSuchUpload"
     if isinstance(error, ClientError):

@@ -16,15 +16,17 @@ from botocore.exceptions import ClientError
 
 from db.migrate import migrate
 from deploy import check_database
-from deploy.causes import fix_of
+from deploy.causes import fix_of, refusal
 from deploy.deployment import Deployment
 from deploy.doctor import examine
 from deploy.documents import document
 from deploy.report import lines
 from lib.runtime.config import Settings
+from lib.s3.refusals import refused, unavailable
 from tests.support.aws_refusals import SECRET_WORDS, Refusal, another_region, refusing
 from tests.support.dripping import Dripping
 from tests.support.http_faults import FaultyProxy
+from tests.support.http_server import Handler, HttpServer
 from tests.support.keyless import Issuer
 from tests.support.servers import ROOT
 from tests.support.tampering import TamperingProxy
@@ -520,6 +522,73 @@ def test_transfer_acceleration_that_is_off_is_no_object_lock(healthy):
         fix = fix_of(Deployment(settings, http), "InvalidRequest")
     assert "Transfer Acceleration on" in fix
     assert "Object Lock" not in fix
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 405])
+def test_a_store_that_is_closed_to_whoever_does_not_sign(healthy, status):
+    """R2 answers 400 `InvalidArgument`: its buckets were called public."""
+    elsewhere = healthy["S3_ENDPOINT_URL"].replace("127.0.0.1", "127.1")
+    with Closed(elsewhere, status) as proxy:
+        url = proxy.url.replace("127.0.0.1", "127.1")
+        finding = found(healthy | {"S3_ENDPOINT_URL": url})["private"]
+    assert (finding.status, finding.text) == ("ok", "anonymous requests are refused")
+
+
+class Closed(HttpServer):
+    """Answers a status to each request without a signature."""
+
+    def __init__(self, target, status):
+        class Handling(Handler):
+            def serve(self):
+                body = self.body()
+                signed = "Authorization" in self.headers or "X-Amz-Signature" in self.path
+                if signed or self.command == "OPTIONS":
+                    self.answer(*self.forward(target, body))
+                else:
+                    self.answer(status, (), b"<Error><Code>InvalidArgument</Code></Error>")
+
+        super().__init__(Handling)
+
+
+def test_a_part_whose_signature_does_not_match_is_not_the_secrets_fault(healthy):
+    """As behind a proxy that sends a Host of its own: the API's calls went another way."""
+    refused = refusing({"UploadPart": Refusal(403, "SignatureDoesNotMatch")})
+    with FaultyProxy(healthy["S3_ENDPOINT_URL"], refused) as proxy:
+        for name in ("S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL"):
+            problem = wrong(healthy | {name: proxy.url})["upload"]
+            assert "Host $http_host" in problem
+            assert "SECRET" not in problem
+            assert ("S3_PUBLIC_ENDPOINT_URL" in problem) == (name == "S3_PUBLIC_ENDPOINT_URL")
+
+
+def test_a_public_endpoint_that_nobody_serves(healthy):
+    problems = wrong(healthy | {"S3_PUBLIC_ENDPOINT_URL": "http://127.0.0.1:1"})
+    assert "S3_PUBLIC_ENDPOINT_URL" in problems["private"]
+    assert "bucket" not in problems
+
+
+def test_https_where_the_store_speaks_http(healthy):
+    """Or a certificate that nobody knows."""
+    url = healthy["S3_ENDPOINT_URL"].replace("http:", "https:")
+    assert "certificate" in wrong(healthy | {"S3_ENDPOINT_URL": url})["bucket"]
+
+
+def test_a_bucket_of_another_jurisdiction(healthy):
+    """R2 answers AccessDenied, or NoSuchBucket, at the endpoint of no jurisdiction."""
+    account = "https://0123456789abcdef0123456789abcdef"
+    settings = Settings.from_env(healthy | {"S3_ENDPOINT_URL": f"{account}.r2.cloudflarestorage.com"})
+    with httpx.Client() as http:
+        deployment = Deployment(settings, http)
+        for code in ("AccessDenied", "NoSuchBucket"):
+            assert ".eu.r2." in refusal(deployment, "bucket", "none", refused(code)).fix
+        assert ".eu.r2." not in refusal(deployment, "bucket", "none", refused("ExpiredToken")).fix
+
+
+def test_an_aws_that_does_not_answer_may_be_of_no_region(healthy):
+    settings = Settings.from_env(healthy | {"S3_ENDPOINT_URL": "", "S3_REGION": "eu-central-9"})
+    with httpx.Client() as http:
+        fix = refusal(Deployment(settings, http), "bucket", "none", unavailable()).fix
+    assert "S3_REGION must be right, too: eu-central-9" in fix
 
 
 def test_signed_length_is_only_ok_where_the_right_one_is_taken(healthy):
