@@ -11,8 +11,11 @@ from deploy.deployment import Deployment, code_of
 from deploy.parts import PART, presigned
 from deploy.report import Finding, ok, warning, wrong
 from lib.domain.errors import ApiError
+from lib.domain.media_type import stored_as
 from lib.domain.part_layout import StoredPart
-from lib.s3.refusals import PartsChangedError, UploadGoneError
+from lib.s3.refusals import NotFoundError, PartsChangedError, UploadGoneError
+
+TYPE = "application/xml"  # which a browser could run, so it is stored as an attachment
 
 
 def check_complete(deployment: Deployment) -> Iterator[Finding]:
@@ -30,12 +33,13 @@ def check_complete(deployment: Deployment) -> Iterator[Finding]:
         yield warning("complete", "not checked for want of: upload")
         return
     yield _look(deployment, key)
+    yield from _check_headers(deployment, key)
     yield _remove(deployment, key)
 
 
 def _upload(deployment: Deployment, key: str) -> str | None:
     """The ETag of an object of one part; None if the store takes no part, which is said elsewhere."""
-    upload_id = deployment.s3.create_upload(key, "application/pdf")
+    upload_id = deployment.s3.create_upload(key, TYPE)
     try:
         [url] = presigned(deployment, key, upload_id, 1)
         answer = deployment.http.put(url, content=PART)
@@ -58,6 +62,25 @@ def _look(deployment: Deployment, key: str) -> Finding:
             "complete", "what was completed is not there", "Use a store that is strongly consistent."
         )
     return ok("complete", "an upload is completed, and its object is there")
+
+
+def _check_headers(deployment: Deployment, key: str) -> Iterator[Finding]:
+    """Some stores forget what an upload was started with, and keep it for objects that are put at once."""
+    try:
+        told = deployment.asking.ask(lambda s3: s3.head_object(Bucket=deployment.bucket, Key=key))
+    except (ApiError, NotFoundError):  # which is said elsewhere
+        return
+    kept = {
+        "Content-Type": told.get("ContentType", "").startswith(TYPE),
+        "Content-Disposition": told.get("ContentDisposition") == stored_as(TYPE).disposition,
+    }
+    lost = [name for name, is_kept in kept.items() if not is_kept]
+    if lost:
+        yield warning(
+            "object headers",
+            f"the store forgets an upload's {' and '.join(lost)}: a browser may run what is stored",
+            "Serve the objects from a host of their own that sets them, or use another store.",
+        )
 
 
 def _remove(deployment: Deployment, key: str) -> Finding:

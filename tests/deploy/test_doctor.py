@@ -591,6 +591,21 @@ def test_an_aws_that_does_not_answer_may_be_of_no_region(healthy):
     assert "S3_REGION must be right, too: eu-central-9" in fix
 
 
+@pytest.mark.parametrize(
+    ("change", "lost"),
+    [({"drop": ["content-disposition"]}, "Content-Disposition"),
+     ({"drop": ["content-type", "content-disposition"]}, "Content-Type and Content-Disposition"),
+     ({"headers": {"content-type": "binary/octet-stream"}}, "Content-Type"),
+     ({"headers": {"content-disposition": "inline"}}, "Content-Disposition")],
+)  # fmt: skip
+def test_a_store_that_forgets_what_an_upload_was_started_with(healthy, change, lost):
+    """https://github.com/ovh/public-cloud-roadmap/issues/1175"""
+    with TamperingProxy(healthy["S3_ENDPOINT_URL"], **change) as proxy:
+        finding = found(healthy | {"S3_ENDPOINT_URL": proxy.url})["object headers"]
+    assert (finding.status, f"an upload's {lost}:" in finding.text) == ("warning", True)
+    assert "object headers" not in found(healthy)
+
+
 def test_signed_length_is_only_ok_where_the_right_one_is_taken(healthy):
     refused = refusing({"UploadPart": Refusal(403, "AccessDenied")})
     with FaultyProxy(healthy["S3_ENDPOINT_URL"], refused) as proxy:
