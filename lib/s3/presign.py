@@ -43,20 +43,18 @@ def presign_upload_parts(
     bucket lives, as a host of its own or as a path; `expires_in` is in seconds, 1 to 604,800. The URLs are
     those that botocore makes at the same clock. Pure, and so safe under threads.
     """
-    timestamp = signed_at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-    day = timestamp[:8]
-    scope = f"{day}/{region}/s3/aws4_request"
+    timestamp, scope = timestamp_and_scope(signed_at, region)
     auth = {
         "X-Amz-Algorithm": ALGORITHM,
-        "X-Amz-Credential": _encoded(f"{credentials.access_key_id}/{scope}"),
+        "X-Amz-Credential": encoded(f"{credentials.access_key_id}/{scope}"),
         "X-Amz-Date": timestamp,
         "X-Amz-Expires": str(expires_in),
-        "X-Amz-SignedHeaders": _encoded(SIGNED_HEADERS),
+        "X-Amz-SignedHeaders": encoded(SIGNED_HEADERS),
     }
     if credentials.session_token is not None:
-        auth["X-Amz-Security-Token"] = _encoded(credentials.session_token)
-    upload = f"uploadId={_encoded(upload_id)}"
-    path = quote(f"/{key}", safe="/~")
+        auth["X-Amz-Security-Token"] = encoded(credentials.session_token)
+    upload = f"uploadId={encoded(upload_id)}"
+    path = encoded_path(key)
 
     # Up to the part number every canonical request is the same, so that is hashed once; the rest is the same
     # for every part of one size. The query is sorted there; in the URL it is in the order of botocore's.
@@ -64,7 +62,7 @@ def presign_upload_parts(
     query = "&".join(f"{name}={auth[name]}" for name in sorted(auth))
     canonical_start = hashlib.sha256(f"PUT\n{bucket_path}{path}\n{query}&partNumber=".encode())
     ends: dict[int, bytes] = {}
-    signed = hmac.new(signing_key(credentials.secret_access_key, day, region), digestmod=hashlib.sha256)
+    signed = hmac.new(signing_key(credentials.secret_access_key, scope), digestmod=hashlib.sha256)
     signed.update(f"{ALGORITHM}\n{timestamp}\n{scope}\n".encode())
     url_start = f"{bucket_url}{path}?{upload}&partNumber="
     url_end = "&" + "&".join(f"{name}={value}" for name, value in auth.items()) + "&X-Amz-Signature="
@@ -82,17 +80,29 @@ def presign_upload_parts(
     return urls
 
 
+def timestamp_and_scope(signed_at: datetime, region: str) -> tuple[str, str]:
+    """When a request is signed, as SigV4 writes it, and what its signing key is good for."""
+    timestamp = signed_at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return timestamp, f"{timestamp[:8]}/{region}/s3/aws4_request"
+
+
 @lru_cache(maxsize=8)
-def signing_key(secret_access_key: str, day: str, region: str) -> bytes:
-    """The key of one day, region and service."""
+def signing_key(secret_access_key: str, scope: str) -> bytes:
+    """The key of one scope: a day, a region and the service."""
     key = f"AWS4{secret_access_key}".encode()
-    for text in (day, region, "s3", "aws4_request"):
+    for text in scope.split("/"):
         key = hmac.digest(key, text.encode(), "sha256")
     return key
 
 
-def _encoded(text: str) -> str:
+def encoded(text: str) -> str:
+    """A value in a query string, as S3 encodes it for the signature."""
     return quote(text, safe="-_.~")
+
+
+def encoded_path(key: str) -> str:
+    """The path of an object below its bucket, likewise."""
+    return quote(f"/{key}", safe="/~")
 
 
 @lru_cache(maxsize=8)

@@ -9,12 +9,19 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-from urllib.parse import quote
 
 from lib.s3 import answers
-from lib.s3.presign import ALGORITHM, Credentials, host_and_path, signing_key
+from lib.s3.presign import (
+    ALGORITHM,
+    Credentials,
+    encoded,
+    encoded_path,
+    host_and_path,
+    signing_key,
+    timestamp_and_scope,
+)
 from lib.s3.refusals import NotFoundError, UploadGoneError
 
 if TYPE_CHECKING:
@@ -75,11 +82,10 @@ def signed(
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
     """
-    timestamp = signed_at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-    scope = f"{timestamp[:8]}/{region}/s3/aws4_request"
+    timestamp, scope = timestamp_and_scope(signed_at, region)
     host, bucket_path = host_and_path(bucket_url)
-    path = quote(f"/{request.key}", safe="/~")
-    query = {name: quote(value, safe="-_.~") for name, value in request.query.items()}
+    path = encoded_path(request.key)
+    query = {name: encoded(value) for name, value in request.query.items()}
     digest = hashlib.sha256(request.body).hexdigest()
     headers = {**request.headers, "x-amz-content-sha256": digest, "x-amz-date": timestamp}
     if credentials.session_token is not None:
@@ -90,7 +96,7 @@ def signed(
     parameters = "&".join(f"{name}={query[name]}" for name in sorted(query))
     text = f"{request.method}\n{bucket_path}{path}\n{parameters}\n{lines}\n{';'.join(names)}\n{digest}"
     text = f"{ALGORITHM}\n{timestamp}\n{scope}\n{hashlib.sha256(text.encode()).hexdigest()}"
-    sign_with = signing_key(credentials.secret_access_key, timestamp[:8], region)
+    sign_with = signing_key(credentials.secret_access_key, scope)
     signature = hmac.digest(sign_with, text.encode(), "sha256").hex()
     headers["authorization"] = (
         f"{ALGORITHM} Credential={credentials.access_key_id}/{scope}, "
