@@ -37,29 +37,14 @@ class Authenticator:
             return self._decoded(token, secret.get_secret_value().encode() if secret else b"", SYMMETRIC)
         # Before a key is looked for: a token that cannot be good must not make us ask the issuer.
         self._decoded(token)
-        return self._decoded(token, *self._key(self._keys, token))
-
-    def _key(self, keys: KeySet, token: str) -> tuple[Any, list[str]]:
-        """The key that should have signed a token, and its algorithm alone."""
-        import jwt
-
+        algorithm, key_id = _named_in(token)
         try:
-            header = jwt.get_unverified_header(token)
-        except jwt.PyJWTError:
-            raise _invalid(problem="malformed") from None
-        algorithm = header.get("alg")
-        if algorithm not in ASYMMETRIC:
-            raise _invalid(problem="algorithm")
-        try:
-            found = keys.key(header.get("kid"))
-        except UnknownKeyError:
-            raise _invalid(problem="unknown key") from None
-        except KeysUnavailableError as error:
-            seconds = max(Reason.AUTH_UNAVAILABLE.retry_after or 0, error.retry_after)
-            raise ApiError(Reason.AUTH_UNAVAILABLE, retry_after=seconds) from None
-        if algorithm not in found:
-            raise _invalid(problem="algorithm")
-        return found[algorithm], [algorithm]
+            return self._decoded(token, _key(self._keys, key_id, algorithm), [algorithm])
+        except ApiError as error:
+            is_for_another_key = error.logged.get("problem") in ("signature", "algorithm")
+            if not (is_for_another_key and self._keys.renew(key_id)):
+                raise
+        return self._decoded(token, _key(self._keys, key_id, algorithm), [algorithm])
 
     def _decoded(self, token: str, key: Any = None, algorithms: list[str] | None = None) -> dict[str, Any]:
         """The claims, which are as they should be; without a key the signature is not looked at."""
@@ -98,6 +83,33 @@ class Authenticator:
             return True
         audience = claims.get("aud", claims.get("client_id"))
         return wanted == audience or (isinstance(audience, list) and wanted in audience)
+
+
+def _named_in(token: str) -> tuple[str, str | None]:
+    """The algorithm and the key's id, as the token has them."""
+    import jwt
+
+    try:
+        header = jwt.get_unverified_header(token)
+    except jwt.PyJWTError:
+        raise _invalid(problem="malformed") from None
+    if header.get("alg") not in ASYMMETRIC:
+        raise _invalid(problem="algorithm")
+    return header["alg"], header.get("kid")
+
+
+def _key(keys: KeySet, key_id: str | None, algorithm: str) -> Any:
+    """The key that should have signed a token."""
+    try:
+        found = keys.key(key_id)
+    except UnknownKeyError:
+        raise _invalid(problem="unknown key") from None
+    except KeysUnavailableError as error:
+        seconds = max(Reason.AUTH_UNAVAILABLE.retry_after or 0, error.retry_after)
+        raise ApiError(Reason.AUTH_UNAVAILABLE, retry_after=seconds) from None
+    if algorithm not in found:
+        raise _invalid(problem="algorithm")
+    return found[algorithm]
 
 
 def _bearer_token(authorization: str | None) -> str:

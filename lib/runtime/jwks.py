@@ -4,6 +4,7 @@ import json
 import math
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,18 +70,31 @@ class KeySet:
         """
         # With no key, all wait for the one fetch; with keys, an unknown id is not worth a thread.
         patience = 0 if self.is_usable() else self._seconds
-        if self._is_fetch_due(key_id) and self._lock.acquire(timeout=patience):
-            try:
-                if self._is_fetch_due(key_id):  # still, now that it is our turn
-                    self._fetch(key_id)
-            finally:
-                self._lock.release()
+        self._fetch_if(lambda: self._is_fetch_due(key_id), key_id, patience)
         found = self._find(key_id)
         if found and self.is_usable():
             return found
         if key_id in self._absent and self.is_usable():
             raise UnknownKeyError
         raise KeysUnavailableError(max(1, math.ceil(self._next_fetch_at - time.time())))
+
+    def renew(self, key_id: str | None) -> bool:
+        """Ask again, unless that was a moment ago: a new key may have the id of the one before, or none.
+
+        Answers whether the issuer was asked.
+        """
+        return self._fetch_if(lambda: time.time() >= self._next_fetch_at, key_id, 0)
+
+    def _fetch_if(self, is_due: Callable[[], bool], key_id: str | None, patience: float) -> bool:
+        if not (is_due() and self._lock.acquire(timeout=patience)):
+            return False
+        try:
+            still_due = is_due()  # now that it is our turn
+            if still_due:
+                self._fetch(key_id)
+            return still_due
+        finally:
+            self._lock.release()
 
     def _is_fetch_due(self, key_id: str | None) -> bool:
         wanted = self._age() > self.LIFESPAN or self._find(key_id) is None

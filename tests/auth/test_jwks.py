@@ -52,6 +52,28 @@ def test_keys_are_rotated(api, keys, clock):
     assert keys.fetches == 2
 
 
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_new_key_may_have_the_id_of_the_old_one_or_none(api, keys, clock, named, algorithm):
+    def signed():
+        key, algorithm = keys.keys["one"]
+        return jwt.encode(claims(), key, algorithm, headers={"kid": "one"} if named else None)
+
+    old = signed()
+    assert create(api, old).status_code == 201
+    keys.add("one", algorithm)
+    clock.now += KeySet.COOLDOWN + 1
+    assert create(api, signed()).status_code == 201
+    assert keys.fetches == 2
+    for _ in range(3):  # nor can a stranger make us ask all the time
+        assert_refused(create(api, old))
+    assert keys.fetches == 2
+    keys.status = 500
+    clock.now += KeySet.COOLDOWN + 1
+    assert_refused(create(api, old))
+    assert create(api, signed()).status_code == 201
+
+
 def assert_unavailable(response, seconds=5):
     assert (response.status_code, response.headers["Retry-After"]) == (503, f"{seconds:.0f}")
     unavailable = error("SERVICE_UNAVAILABLE", "AUTH_UNAVAILABLE")
