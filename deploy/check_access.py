@@ -86,7 +86,7 @@ def _check_public(granted: str, unprotected: str) -> Finding:
     if granted:
         return wrong(
             "database access",
-            f"whoever has the host's public key has privileges: {granted}",
+            f"anybody who has the host's public key has privileges: {granted}",
             "REVOKE ALL ON upload_sessions, upload_session_files, upload_session_parts,\n"
             "  upload_session_migrations FROM PUBLIC, anon, authenticated;   -- those that exist",
         )

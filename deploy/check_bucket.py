@@ -184,7 +184,7 @@ def _check_lifecycle(deployment: Deployment) -> Finding:
         and not rule.get("Filter", {}).keys() - {"Prefix"}
     ]
     if not days:
-        return wrong("lifecycle", "uploads that nobody finishes stay, and cost money, for ever", fix)
+        return wrong("lifecycle", "uploads that nobody finishes stay, and cost money, forever", fix)
     if min(days) * 24 * 60 < deployment.settings.session_ttl_minutes:
         return wrong("lifecycle", f"after {min(days)} days uploads of open sessions are aborted", fix)
     return ok("lifecycle", f"incomplete uploads are aborted after {min(days)} days")

@@ -45,7 +45,7 @@ NEEDED: dict[Check, set[str]] = {
 
 
 def examine(env: Mapping[str, str]) -> Iterator[Finding]:
-    """Check what an environment says; what cannot be checked for want of something else is left out."""
+    """Check what an environment says; what needs something that is missing is left out."""
     ours = {name.upper() for name in Settings.model_fields} | set(setting_names())
     unreadable = sorted(name for name in ours & env.keys() if env[name].strip() == UNREADABLE)
     for name in unreadable:

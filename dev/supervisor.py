@@ -40,7 +40,7 @@ class Server:
         self._lifeline = os.pipe()  # its end tells the server that we are gone, however we went
 
     def start(self) -> None:
-        """Start the process, or start it anew."""
+        """Start the process, or restart it."""
         self.stop()
         descriptors = [self._socket.fileno(), self._lifeline[0]]
         command = [sys.executable, "-m", "dev.server", *map(str, descriptors)]
@@ -127,7 +127,7 @@ def _watch(server: Server, stack: Stack | None, parent: int | None, migrated: Ca
         now = _stamp()
         if now != seen:
             seen, told = now, False
-            print("Changed: starting the API anew.", flush=True)
+            print("Changed: restarting the API.", flush=True)
             try:
                 migrated()
             except MIGRATING as error:

@@ -92,7 +92,7 @@ async function meetAgain(item, file) {
   return item.state === "elsewhere" ? "elsewhere" : "back";
 }
 
-/** Begin anew with another file in the same row. @param {Item} item @param {File} file */
+/** Start over with another file in the same row. @param {Item} item @param {File} file */
 async function replace(item, file) {
   cancelAtApi(item).catch(() => {}); // the store's own clean-up removes what stays
   forget([item]);

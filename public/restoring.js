@@ -113,7 +113,7 @@ async function restoreFile(item, summary, session) {
   if (item.file && item.state === "interrupted") run(item);
 }
 
-/** A session is over: what was unfinished in it has to begin anew. @param {string} sessionId @param {Item[]} lost */
+/** A session is over: what was unfinished in it has to start over. @param {string} sessionId @param {Item[]} lost */
 function over(sessionId, lost) {
   store((state) => {
     const isLast = state.session?.sessionId === sessionId;

@@ -87,7 +87,7 @@ export class UploadClient {
   }
 
   /**
-   * Register files, in as few requests as the API allows; a refused one bears its `error`, the others go on.
+   * Register files, in as few requests as the API allows; a refused one has its `error`, the others go on.
    * @param {Session} session @param {Choice[]} choices @param {AbortSignal} [signal]
    * @param {(some: Registration[]) => void} [onBatch] told of each request's files, as soon as they are registered
    * @returns {Promise<Registration[]>} in the order of the choices
@@ -141,7 +141,7 @@ function registrationOf({ sessionId }, { file, fileId }, result, requestId) {
   return error ? { sessionId, fileId, file, error: errorOf(error, { requestId }) } : { ...registered, sessionId, file };
 }
 
-/** What is not there any more is as good as deleted. @param {Promise<unknown>} deletion */
+/** Deleting what is not there any more succeeds. @param {Promise<unknown>} deletion */
 async function gone(deletion) {
   await deletion.catch((error) => {
     if (!(error instanceof UploadError) || error.status !== 404) throw error;

@@ -18,7 +18,7 @@ import { names, plural } from "./words.js";
  * @typedef {import("./upload-client.js").Registration} Registration
  */
 
-const MAX_RENEWALS = 3; // of one file: a session that ends again and again is not followed for ever
+const MAX_RENEWALS = 3; // of one file: a session that ends again and again is not followed forever
 const TOGETHER_MS = 150; // files whose session ends together are registered together
 
 export const client = new UploadClient({ getToken: token });
@@ -210,7 +210,7 @@ function stopped(item, error) {
 /** @type {{ over: Item[], gone: Item[] }} */
 let waiting = { over: [], gone: [] };
 
-/** Register a file anew, together with the others that the same befell. @param {Item} item @param {boolean} isOver */
+/** Register a file again, together with the others that lost their upload at the same time. @param {Item} item @param {boolean} isOver */
 function renew(item, isOver) {
   change(item, { state: "registering", renewals: (item.renewals ?? 0) + 1, ...nothingSent() });
   if (!waiting.over.length && !waiting.gone.length) setTimeout(renewAll, TOGETHER_MS);
@@ -226,7 +226,7 @@ function renewAll() {
   });
   over.forEach((item) => become(item, { fileId: uuid(), fileKey: item.fileKey, sessionId: "" }));
   if (over.length) notify(`The upload session had ended: ${plural(over.length, "file")} ${over.length === 1 ? "is" : "are"} sent again in a new one.`);
-  if (gone.length) say([`${names(gone)}: the store had forgotten this upload. It is sent anew.`]);
+  if (gone.length) say([`${names(gone)}: the store had forgotten this upload. It is sent again.`]);
   start([...over, ...gone]);
 }
 

@@ -13,7 +13,7 @@ import { UploadError, oneSession, registerAcrossSessions } from "./upload-client
  *   `session` is the body of each createSession; `category` is derived from the type by default.
  */
 
-const MAX_RENEWALS = 3; // of one file: an upload that is gone again and again is not followed for ever
+const MAX_RENEWALS = 3; // of one file: an upload that is gone again and again is not followed forever
 const NO_DATA = "This file is not on this device, or has to be chosen again.";
 
 /** Uppy may hold a Blob, or a file that was renamed. @param {UppyFile} file @returns {File} */

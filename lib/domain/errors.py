@@ -19,11 +19,11 @@ CODES = {
 }
 
 
-RETRY_SOON = 1  # seconds, in place of a reason's own: what was in the way is over in a moment
+RETRY_SOON = 1  # seconds, instead of the reason's own: the cause passes in a moment
 
 
 class Reason(Enum):
-    """What exactly went wrong: HTTP status, message if the raiser has none that says more, Retry-After.
+    """What exactly went wrong: HTTP status, default message, default Retry-After.
 
     `Retry-After` is in seconds; a reason has one when the same request may succeed later.
     """
@@ -120,6 +120,6 @@ class ApiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """One item of many that ended with an `ApiError`, as a value beside those that did not."""
+    """An item of a list that ended with an `ApiError`: a value among the results of the others."""
 
     error: ApiError

@@ -61,7 +61,7 @@ def _not_empty(size: int) -> int:
 
 
 def _media_type(text: str) -> str:
-    if text.strip(" \t"):  # one that says nothing is as good as none
+    if text.strip(" \t"):  # an empty one counts as absent
         media_type.parse(text)
     return text
 

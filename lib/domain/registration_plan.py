@@ -78,7 +78,7 @@ class Reservation:
 
     @property
     def restarted_files(self) -> list[FileRow]:
-        """The failed files that start anew."""
+        """The failed files that get another upload."""
         return [] if self.written else self._files(Step.RESTART)
 
     def after_writing(self, inserted: Collection[str]) -> "Reservation":
@@ -101,13 +101,13 @@ class Reservation:
 class RegistrationPlan:
     """The files of one registration, to be judged under their session's lock.
 
-    `attempt` is the registration's id, which the rows that it writes bear.
+    `attempt` is the registration's id, which is kept in the rows that it writes.
     """
 
     rules: Rules
     user_id: str
     items: Sequence[FileMetadata | Refused]
-    now: Callable[[], datetime]  # asked when the lock is there
+    now: Callable[[], datetime]  # called once the lock is held
     attempt: str = field(default_factory=lambda: str(uuid.uuid4()))
     _decided: Reservation | None = None
 
@@ -176,7 +176,7 @@ class Judge:
         self._attempt = attempt
         self._limits = limits
         self._by_id = {file.id: file for file in files}
-        # Rows of old may have a key in another form of Unicode; one whose key has it as it is comes first.
+        # Old rows may have a key in another form of Unicode; a row with exactly this key comes first.
         self._by_key = {nfc(file.file_key): file for file in files} | {file.file_key: file for file in files}
         self._accepted: dict[str, Accepted] = {}
 
@@ -203,7 +203,7 @@ class Judge:
         return accepted
 
     def _again(self, item: FileMetadata, known: FileRow) -> Accepted:
-        """The file with this id, if it is the one that is meant."""
+        """The known file with this id, if its metadata is the same."""
         if not _same(item, known):
             raise ApiError(Reason.FILE_ID_CONFLICT)
         if known.id in self._accepted:
@@ -219,7 +219,7 @@ class Judge:
         return Accepted(Step.RESTART, replace(known, attempt=self._attempt, object_key=key), item)
 
     def _by_its_key(self, item: FileMetadata) -> Accepted | None:
-        """Unfinished business with this key, if no id was sent; a file with an upload is a duplicate."""
+        """The unfinished file with this key, if no id was sent; a file that has an upload is a duplicate."""
         known = self._by_key.get(item.key)
         if known is None:
             return None

@@ -11,7 +11,7 @@ from lib.domain.part_layout import Layout
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A row of `upload_sessions`, of the caller's own."""
+    """A row of `upload_sessions` that belongs to the caller."""
 
     id: str
     status: str
@@ -34,7 +34,7 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """A row of `upload_session_files`, with what follows from its session and key if it is silent."""
+    """A row of `upload_session_files`, null columns filled in from its session and key."""
 
     id: str
     session_id: str
@@ -48,7 +48,9 @@ class FileRow:
     object_key: str
     status: FileStatus
     upload_id: str | None
-    attempt: str | None  # which registration its present upload comes from; the object bears it too
+    attempt: (
+        str | None
+    )  # which registration its present upload comes from; the object has it as metadata, too
     etag: str | None
     may_be_assembling: bool = False  # S3's answer to a complete was lost, at most 15 minutes ago
 

@@ -10,13 +10,13 @@ from lib.runtime.origins import ANY
 EXPOSED_HEADERS = "X-Request-Id, Retry-After, WWW-Authenticate, Allow, Date"
 ALLOWED_HEADERS = "Authorization, Content-Type"
 MAX_AGE = 600  # seconds that a browser may keep the answer to a preflight
-# What is repeated is a header again: a line break in it, as in one that was folded, would begin another.
+# The client's text is sent back as a header: a line break in it, as in a folded header, would start another.
 ONE_WORD = re.compile(r"[\x21-\x7e]+")
 NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+([ \t]*,[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
 
 
 def headers(environ: Mapping[str, Any], origins: Collection[str], methods: Collection[str]) -> dict[str, str]:
-    """The CORS headers of one answer: `origins`, in lower case, may call, and a path answers `methods`."""
+    """The CORS headers of one answer; `origins` (in lower case) may call, `methods` are the path's."""
     origin = environ.get("HTTP_ORIGIN", "")
     answered = {"Vary": "Origin"} if origins else {}
     if not ONE_WORD.fullmatch(origin) or not (origin.lower() in origins or ANY in origins):
@@ -32,8 +32,8 @@ def headers(environ: Mapping[str, Any], origins: Collection[str], methods: Colle
 
 
 def _allowed(asked: str) -> str:
-    """Any header: there are no cookies, so that none gives a page more than its token does.
+    """Any header is allowed: there are no cookies, so no header gives a page more than its token does.
 
-    What was asked is answered, because `*` does not cover `Authorization`.
+    The names that were asked for are sent back, because `*` does not cover `Authorization`.
     """
     return asked if NAMES.fullmatch(asked) else ALLOWED_HEADERS

@@ -122,7 +122,7 @@ class Endpoint(Generic[App]):
         return path
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request, whatever happens; every answer bears its request id."""
+        """Answer one request, whatever happens; every answer has its request id."""
         # In a context of its own, so that the request's id, identity and budget end with it.
         return copy_context().run(self._respond, environ, start_response)
 

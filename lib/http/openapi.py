@@ -15,8 +15,8 @@ from lib.http.routes import ROUTES, Route
 VERSION = "0.2.0"  # of the contract: CHANGELOG.md says what each version changed
 
 ANSWERS = {
-    200: "Done", 201: "Created", 204: "Done, and nothing to say", 207: "Some of the files were refused",
-    503: "Something cannot be reached",
+    200: "Done", 201: "Created", 204: "Done; there is no body", 207: "Some of the files were refused",
+    503: "The database or the bucket cannot be reached",
 }  # fmt: skip
 
 HEADERS: dict[str, tuple[Schema, str]] = {

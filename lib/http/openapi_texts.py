@@ -26,7 +26,7 @@ Every answer has an `X-Request-Id`. Errors are a union by `error.reason`; later 
 
 TAGS = {
     "Sessions": "A session groups the files of one upload, and ends after a day.",
-    "Files": "Registering a file starts its upload at S3; aborting it makes its place free.",
+    "Files": "Registering a file starts its upload at S3; aborting it frees its place.",
     "Parts": "Which parts are there, and where the missing ones go.",
     "Service": "Whether the API works, and what it can do.",
 }
@@ -39,7 +39,7 @@ DESCRIPTIONS = {
     ),
     GET_SESSION.name: (
         "Sessions",
-        "Files are in the order of their registration. Also possible after its end.",
+        "Files are in the order of their registration. Expired and cancelled sessions can be read, too.",
     ),
     CANCEL_SESSION.name: (
         "Sessions",
@@ -52,7 +52,7 @@ DESCRIPTIONS = {
     ),
     BATCH_REGISTER_FILES.name: (
         "Files",
-        "There is no rollback: what was registered stays, whatever became of the others. 207 says that some "
+        "There is no rollback: what was registered stays registered, even if others fail. 207 says that some "
         "of the files have an `error`.",
     ),
     ABORT_FILE.name: (
@@ -70,7 +70,7 @@ DESCRIPTIONS = {
     ),
     COMPLETE_FILE.name: (
         "Files",
-        "S3 is asked which parts it has; all must be there in their right size. To repeat it is safe. "
+        "S3 is asked which parts it has; all must be there with the right size. It is safe to repeat. "
         "The body may be empty.",
     ),
     CHECK_HEALTH.name: ("Service", "Asks the database and the bucket. Needs no token."),

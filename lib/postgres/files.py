@@ -53,7 +53,7 @@ RETURNING id
 """
 
 # A call whose connection is lost runs this again, and finds its own mark. It was the only one if it says who
-# left it: over another's it does not, as that one is for others to take back.
+# left it: over another call's mark it does not, since only that call may take it back.
 MARK_ASKED = f"""
 WITH before AS (
   SELECT id, CASE WHEN {may_be_assembling} AND complete_asked_by IS DISTINCT FROM %(call)s
@@ -109,7 +109,7 @@ class Asked:
 
 
 class FileStore:
-    """What is asked and told about one file; every method may raise `ApiError` `DATABASE_UNAVAILABLE`."""
+    """Reads and writes one file; every method may raise `ApiError` `DATABASE_UNAVAILABLE`."""
 
     def __init__(self, database: Database, stage: str) -> None:
         self._database = database
@@ -167,7 +167,7 @@ class FileStore:
     def mark_asked(self, file: FileRow, parts: Sequence[StoredPart]) -> Asked | None:
         """Note that S3 is about to be asked to assemble the file, and what it lists besides what is recorded.
 
-        From here on the file may come to be assembled, whether this call lives to see it or not.
+        From here on S3 may assemble the file, even if this call dies.
         None: it is no longer pending.
         """
         call = _identity(file) | {"call": uuid4()}
@@ -188,7 +188,7 @@ class FileStore:
         return Asked(marked["asked_at"], marked["asked_before"]) if marked else None
 
     def mark_answered(self, file: FileRow, asked: Asked) -> None:
-        """Take that note back: S3 has answered, and does not assemble the file."""
+        """Take the note of `mark_asked` back: S3 has answered, and does not assemble the file."""
         values = _identity(file) | {"asked_at": asked.at, "asked_before": asked.before}
         self._database.run(lambda connection: connection.execute(MARK_ANSWERED, values))
 

@@ -42,7 +42,7 @@ RETURNING part_size_bytes
 
 
 class SessionStore:
-    """What is asked and told about a session; every method may raise `ApiError` `DATABASE_UNAVAILABLE`."""
+    """Reads and writes sessions; every method may raise `ApiError` `DATABASE_UNAVAILABLE`."""
 
     def __init__(self, database: Database, stage: str) -> None:
         self._database = database

@@ -194,7 +194,9 @@ class Settings(BaseModel):
                 "For another store, set S3_ENDPOINT_URL"
             )
         if self.s3_endpoint_url is None and SPECIAL_BUCKET.fullmatch(self.moc_bucket):
-            raise ValueError("MOC_BUCKET: must be a general purpose bucket, and no directory bucket or kin")
+            raise ValueError(
+                "MOC_BUCKET: must be a general purpose bucket, not a directory bucket or an access point"
+            )
         for name in ("s3_endpoint_url", "s3_public_endpoint_url"):
             endpoint = getattr(self, name)
             problem = endpoint and endpoint_problem(endpoint, self.moc_bucket, self.s3_addressing_style)

@@ -32,7 +32,7 @@ class Repeats:
             return count
 
     def forget(self) -> None:
-        """Begin anew; for tests."""
+        """Forget everything; for tests."""
         with self._lock:
             self._told.clear()
 

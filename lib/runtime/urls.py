@@ -49,14 +49,14 @@ def check_url(url: str | None) -> str | None:
 
 
 def check_base_url(url: str | None) -> str | None:
-    """An address that a path can follow. Raises `ValueError` likewise."""
+    """An address that a path can follow. Raises `ValueError`."""
     if url and re.search("[?#]", url):
         raise ValueError("must be a URL as in https://host/path, without a query or fragment")
     return check_url(url)
 
 
 def check_endpoint(url: str | None) -> str | None:
-    """A store's endpoint, without a slash at its end. Raises `ValueError` likewise."""
+    """A store's endpoint, without a slash at its end. Raises `ValueError`."""
     if url is None:
         return None
     if re.search(r"[@?#]", url):  # `@` also in what a password with a slash in it makes the path

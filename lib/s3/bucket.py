@@ -116,7 +116,7 @@ class Bucket:
         return self._ask(lambda s3: self._answer(s3, request, answers.assembled_etag_of), by_botocore)
 
     def abort_upload(self, key: str, upload_id: str) -> None:
-        """Abort an upload and free its parts; one that is gone already is as good as aborted."""
+        """Abort an upload and free its parts; one that is gone already counts as aborted."""
         request = Request("AbortMultipartUpload", "DELETE", key, {"uploadId": upload_id})
 
         def by_botocore(s3: "S3Client") -> bool:

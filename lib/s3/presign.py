@@ -101,7 +101,7 @@ def encoded(text: str) -> str:
 
 
 def encoded_path(key: str) -> str:
-    """The path of an object below its bucket, likewise."""
+    """The path of an object below its bucket, as S3 encodes it for the signature."""
     return quote(f"/{key}", safe="/~")
 
 

@@ -57,7 +57,7 @@ class UploadGoneError(Exception):
 
 
 class PartsChangedError(Exception):
-    """A part is not what it was when the parts were listed (InvalidPart and its kin)."""
+    """A part is not what it was when the parts were listed (InvalidPart and similar codes)."""
 
 
 class NotFoundError(Exception):

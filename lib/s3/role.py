@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
 RETRY_PAUSE = timedelta(seconds=1)  # after an exchange that failed
-RENEWAL_PAUSE = timedelta(seconds=30)  # likewise, while there are credentials that are still good
+RENEWAL_PAUSE = timedelta(seconds=30)  # the same, while the old credentials are still good
 SHORTEST_AHEAD = timedelta(minutes=5)
 MAX_EXCHANGES = 4  # at once, each with another token
 TURN_SECONDS = 3.0  # that a token waits for its turn
@@ -131,7 +131,7 @@ class Role:
         current = self.credentials
 
         class OfRole(Signing):
-            """Asks anew for each signature."""
+            """Asks for the present ones at each signature."""
 
             def get_frozen_credentials(self) -> ReadOnlyCredentials:
                 found = current()

@@ -1,7 +1,7 @@
 """The calls of the hot paths for half or less of what they cost by botocore, where they succeed, as they
 nearly always do.
 
-Botocore resolves the endpoint, emits a dozen events and fills the answer's model, each time anew: it was most
+Botocore resolves the endpoint, emits a dozen events and fills the answer's model, each time: it was most
 of what a call of this API cost. Here the request is the one that it would send, over its own connections.
 """
 

@@ -82,7 +82,7 @@ def _client(settings: Settings) -> "STSClient":
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         ),
     )
-    # botocore's own timeouts begin anew with each byte, so the sending is ours.
+    # botocore's own timeouts start again with each byte, so we send the request.
     client.meta.events.register("before-send.sts.AssumeRoleWithWebIdentity", _send)
     return cast("STSClient", client)
 

@@ -1,8 +1,8 @@
 """Connections on which an answer has an end: the request's.
 
-The sockets' own limit, which is all that botocore sets, begins anew with each byte: a store or a proxy that
+The sockets' own limit, which is all that botocore sets, starts again with each byte: a store or a proxy that
 sends one a second would hold a thread without end. S3 itself sends spaces while it assembles a large object,
-so that nobody takes it for dead; hence an answer that goes on is waited for as long as a request may take.
+so that nobody thinks it is dead; so an answer that goes on is waited for as long as a request may take.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
 """
 

@@ -14,7 +14,7 @@ ATTEMPTS = 3  # each but the first because another call changed the file meanwhi
 
 
 class Abort:
-    """The use case of giving an upload up."""
+    """The use case of aborting uploads."""
 
     def __init__(self, store: FileStore, s3: Bucket, parallel: Parallel) -> None:
         self._store = store

@@ -70,9 +70,11 @@ class Completion:
         )
 
     def _assembled_in_time(self, found: FoundFile) -> FileRow | None:
-        """None if the session takes calls. After its end: the file, if a call assembled it before that
-        and died before it could say so; else raises `ApiError` `SESSION_EXPIRED`, `SESSION_NOT_ACTIVE`, and
-        `STORAGE_UNAVAILABLE` while nobody can know.
+        """None while the session is open.
+
+        After its end: the file, if a call had assembled it before that and died before it could answer.
+        Otherwise raises `ApiError`: `SESSION_EXPIRED`, `SESSION_NOT_ACTIVE`, and `STORAGE_UNAVAILABLE` while
+        nobody can know.
         """
         try:
             open_for_writing(found.session, self._now())

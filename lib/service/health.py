@@ -18,7 +18,7 @@ DATABASE_SECONDS = 4.5  # after which its question is taken back, so that nothin
 
 
 class HealthCheck:
-    """The use case of looking after oneself."""
+    """Asks the database and the bucket, and remembers the answer for a while."""
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ MAX_LISTED = 20  # part numbers in an error: as many as a person reads
 
 
 class Parts:
-    """The use cases while a file's parts are on their way."""
+    """The use cases of recording and querying a file's parts."""
 
     def __init__(
         self, store: FileStore, s3: Bucket, urls: PartUrls, now: Callable[[], datetime] = utc_now

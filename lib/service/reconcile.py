@@ -40,7 +40,7 @@ def completed_elsewhere(store: FileStore, s3: Bucket, file: FileRow) -> FileRow 
 
 
 def completed_or_failed(store: FileStore, s3: Bucket, file: FileRow) -> FileRow:
-    """What a file is whose upload S3 does not have: completed, or else failed.
+    """A file whose upload S3 does not have: the completed file, or it is marked as failed.
 
     Raises `ApiError`: `UPLOAD_NOT_FOUND` when it is failed, `STORAGE_UNAVAILABLE`, also while S3 may still be
     assembling it.

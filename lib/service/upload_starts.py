@@ -27,14 +27,14 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Overtaken:
-    """What another call had reserved is gone, failed or another's by now: judge the file once more."""
+    """The file that another call had reserved was removed, has failed or was replaced: judge it again."""
 
 
 Uploads = dict[str, Upload | Refused | Overtaken]  # by file id
 
 
 class UploadStarts:
-    """Between the reservation of files and their registration: each gets the one upload that it keeps."""
+    """Gives each reserved file the one upload that it keeps."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class UploadStarts:
         return uploads | self._start(session_id, list(missing.values())) if missing else uploads
 
     def _wait_for_others(self, session_id: str, adopted: Sequence[Accepted]) -> Uploads:
-        """What other calls make of files they reserved; those that none brings to an end are left out."""
+        """What became of files that other calls reserved; files that no call has finished are left out."""
         ends: Uploads = {}
         for pause in PAUSES:
             self._sleep(pause)
@@ -127,7 +127,7 @@ def _upload(state: FileState, started: bool = False) -> Upload:
 
 
 def _end_of(accepted: Accepted, states: States) -> Upload | Refused | Overtaken | None:
-    """What the call has come to that had reserved a file; None: it is still at it, or died."""
+    """What became of a file that another call reserved; None: that call is still at work, or died."""
     state = states.files.get(accepted.file.id)
     if state is not None and state.upload_id:
         return _found_by(accepted, state)
@@ -138,7 +138,7 @@ def _end_of(accepted: Accepted, states: States) -> Upload | Refused | Overtaken 
 
 
 def _found_by(accepted: Accepted, state: FileState) -> Upload | Refused:
-    """A file whose other call was alive after all: the same file to who knows its id, else a duplicate."""
+    """A file that the other call finished: a replay if this client sent its id, else a duplicate."""
     if accepted.item.file_id is None:
         return Refused(ApiError(Reason.DUPLICATE_FILE_KEY, details={"fileId": accepted.file.id}))
     return _upload(state)

@@ -63,7 +63,7 @@ export class Line {
     });
   }
 
-  /** The first part after a while measures the speed anew. @param {Part} part */
+  /** The first part after a while measures the speed again. @param {Part} part */
   #begin(part) {
     this.#parts.add(part);
     if (this.#parts.size > 1 || performance.now() - this.#movedAt < WINDOW_MS) return;

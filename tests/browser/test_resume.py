@@ -229,7 +229,7 @@ def interrupt(page, files, store, parts=3):
 
 
 def test_a_url_that_expires_on_the_way_is_replaced_unnoticed(page, files, store, env):
-    """The first URLs are signed anew for five seconds, honestly; four parts arrive after seven."""
+    """The first URLs are signed again, validly, for five seconds; four parts arrive after seven."""
     resign(page, env, seconds=5)
     page.upload_until_held(store, files("manual.pdf", 30 * MIB), held=4)
     page.tab.wait_for_timeout(7000)

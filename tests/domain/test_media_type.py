@@ -38,7 +38,7 @@ def test_the_grammar(text, essence, parameters):
 def test_what_is_no_media_type(text):
     with pytest.raises(ValueError, match="media type"):
         parse(text)
-    assert stored_as(text).content_type == "application/octet-stream"  # as a row of old may have it
+    assert stored_as(text).content_type == "application/octet-stream"  # as an old row may have it
     assert stored_as(text).disposition == "attachment"
 
 

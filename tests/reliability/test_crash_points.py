@@ -172,7 +172,7 @@ def test_the_process_is_killed(world, mortals, store, case, step, after):
 
 @pytest.mark.parametrize("case", USE_CASES, ids=lambda case: case.name)
 def test_a_commit_whose_answer_is_lost_is_repeated(new_world, faulty, store, case, monkeypatch):
-    """The connection dies under each piece of work in turn, when it is done: the client is none the wiser."""
+    """The connection dies under each piece of work in turn, when it is done: the client does not notice."""
     run_once, done, lost = Database._run_once, [], None
 
     def losing(*args):

@@ -23,7 +23,7 @@ def problem(url, **options):
 
 @pytest.mark.parametrize("where", DRIPS)
 def test_what_drips_is_given_up(where):
-    """A timeout of the socket's own never fires here: each byte starts it anew."""
+    """A timeout of the socket's own never fires here: each byte starts it again."""
     with Dripping(*DRIPS[where]) as server:
         assert problem(server.url) == "Timeout"
 

@@ -128,7 +128,7 @@ def test_parts_that_are_too_small(s3, client, upload_id):
 def test_an_upload_that_is_gone(s3, client, upload_id):
     put(client, upload_id, 1, b"abc")
     s3.abort_upload(KEY, upload_id)
-    s3.abort_upload(KEY, upload_id)  # as good as aborted
+    s3.abort_upload(KEY, upload_id)  # there is nothing left to abort
     with pytest.raises(UploadGoneError):
         s3.list_parts(KEY, upload_id)
     assert s3.head_object(KEY) is None

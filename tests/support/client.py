@@ -42,8 +42,8 @@ class Client:
         return response
 
     def patient_call(self, method, path="", body=None, **options):
-        """The response to a client that heeds the `Retry-After` of a 503, as the contract wants it; the last
-        one, when that was five times in vain.
+        """The response to a client that waits as the `Retry-After` of a 503 says; the last
+        one, if all five attempts got a 503.
 
         For calls that race with a complete: while S3 may be assembling the file, others are told to ask
         again.

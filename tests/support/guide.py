@@ -26,7 +26,7 @@ class Guide:
 
     def lead(self, case):
         self._dice = random.Random(case.id)
-        # Read now: whether what was made up fits is judged anew once it is changed.
+        # Read now: whether what was made up fits is judged again once it is changed.
         made = case.meta.components
         fits = {place for place in made if made[place].mode == GenerationMode.POSITIVE}
         if self._dice.random() > (0.85 if len(fits) == len(made) else 0.4):

@@ -265,7 +265,7 @@ def _assemble(file, sent, fault):
             missingPartNumbers=missing,
             parts=[{"partNumber": n, "problem": problem} for n, problem in sorted(problems.items())],
         )  # fmt: skip
-    file.recorded |= file.put  # written down before S3 is told, lest it be lost when we die in between
+    file.recorded |= file.put  # written down before S3 is told, so that it is not lost if we die in between
     if fault != "before":
         file.upload = "assembled"
     if fault:

@@ -1,4 +1,4 @@
-"""Registrations whose URLs are signed anew, honestly, for some seconds only."""
+"""Registrations whose URLs are signed again, validly, for some seconds only."""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
