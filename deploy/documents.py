@@ -23,7 +23,7 @@ class InvalidValueError(Exception):
 def document(name: str, env: Mapping[str, str]) -> dict[str, Any]:
     """A document, its `${VARIABLE}` places filled in; raises `InvalidValueError`."""
     template = json.loads((FOLDER / f"{name}.json").read_text())
-    known = {key: value for key, value in env.items() if value}
+    known = {key: value.strip() for key, value in env.items() if value.strip()}
     partition = partition_of(known.get("S3_REGION") or known.get("AWS_REGION") or "us-east-1")
     return dict(_filled(template, DEFAULTS | {"AWS_PARTITION": partition} | known))
 
@@ -34,7 +34,7 @@ def partition_of(region: str) -> str:
     from botocore.session import Session
 
     try:
-        return str(Session().get_partition_for_region(region))
+        return str(Session().get_partition_for_region(region.lower()))
     except UnknownRegionError:  # a store of others
         return "aws"
 

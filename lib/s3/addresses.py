@@ -43,6 +43,7 @@ def make_client(session: "Session", settings: Settings, endpoint_url: str | None
     limit_answers(client)
     client.meta.events.register_last("before-parameter-build.s3", _stay_in_the_region)
     client.meta.events.register_first("choose-signer.s3.GetObject", _unsigned)
+    client.meta.events.register_first("before-parse.s3.CompleteMultipartUpload", _without_padding)
     return cast("S3Client", client)
 
 
@@ -69,6 +70,14 @@ def _unsigned(**_: Any) -> Any:
     from botocore import UNSIGNED
 
     return UNSIGNED
+
+
+def _without_padding(response_dict: dict[str, Any], **_: Any) -> None:
+    """Let botocore read an answer that begins with spaces, before which XML has no declaration.
+
+    MinIO has sent some while it assembles an object: https://github.com/minio/minio/issues/8030
+    """
+    response_dict["body"] = response_dict["body"].lstrip()
 
 
 def _stay_in_the_region(context: dict[str, Any], **_: Any) -> None:

@@ -97,7 +97,7 @@ def _root(content: bytes, *names: str) -> "Element | None":
     if b"<!" in content:  # no answer of S3's declares types or entities, which can be bombs
         return None
     try:
-        root = fromstring(content)  # noqa: S314 - of the store that we sign for, and without entities
+        root = fromstring(content.lstrip())  # noqa: S314 - of the store that we sign for, and without entities
     except ParseError:
         return None
     return root if _name(root) in names else None

@@ -158,6 +158,27 @@ def test_a_refusal_inside_of_a_200_is_one(api, store_proxy, lines, code):
     assert api.refused("POST", path) == UNAVAILABLE
 
 
+ASSEMBLED = b"""<?xml version="1.0" encoding="UTF-8"?><CompleteMultipartUploadResult><Bucket>b</Bucket>
+<Key>k</Key><ETag>&quot;abc-1&quot;</ETag></CompleteMultipartUploadResult>"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "code"),
+    [(ASSEMBLED, 200, None), (Refusal(200, "AccessDenied").body(), 500, "AccessDenied"),
+     (Refusal(200, "KMS.DisabledException").body(), 500, "KMS.DisabledException"),
+     (Refusal(200, "InternalError").body(), 503, "InternalError"),
+     (Refusal(200, "SlowDown").body(), 503, "SlowDown")],
+)  # fmt: skip
+@pytest.mark.parametrize("padding", [b" ", b"\n\r\n\r\n", b" " * 1000])
+def test_an_answer_may_begin_with_spaces(api, store_proxy, lines, padding, answer, status, code):
+    """As MinIO sends them while it assembles (https://github.com/minio/minio/issues/8030)."""
+    session = api.session()
+    file, _ = api.upload(session, pdf(), b"abc")
+    store_proxy.fault = refusing({"CompleteMultipartUpload": padding + answer})
+    assert api.call("POST", f"/{session}/files/{file['fileId']}/complete").status_code == status
+    assert [line["s3_code"] for line in lines.records("failure")] == ([code] if code else [])
+
+
 def test_a_code_of_another_operation_is_a_refusal(api, store_proxy, lines):
     session = api.session()
     file = api.register(session, pdf())

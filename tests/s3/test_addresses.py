@@ -272,7 +272,8 @@ def test_settings_that_do_not_go_together(settings, text):
 @pytest.mark.parametrize(
     ("region", "partition"),
     [("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"),
-     ("us-iso-east-1", "aws-iso"), ("eusc-de-east-1", "aws-eusc"), ("auto", "aws"), ("", "aws")],
+     ("us-iso-east-1", "aws-iso"), ("eusc-de-east-1", "aws-eusc"), ("auto", "aws"), ("", "aws"),
+     ("CN-North-1", "aws-cn"), (" us-gov-east-1\n", "aws-us-gov")],
 )  # fmt: skip
 def test_the_documents_of_deploy_know_the_partition(region, partition):
     env = {"MOC_BUCKET": "bucket", "S3_REGION": region, "AWS_ACCOUNT_ID": "1", "VERCEL_TEAM": "t",
