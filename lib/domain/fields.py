@@ -88,7 +88,7 @@ def _has_infinity(value: Any) -> bool:
     return isinstance(value, float) and math.isinf(value)
 
 
-@lru_cache(maxsize=256)  # a thousand URLs of one answer end at one moment
+@lru_cache(maxsize=256)  # parts are recorded up to a thousand at one moment
 def rfc3339(moment: datetime) -> str:
     """A time as the contract writes it: RFC 3339 in UTC, in whole seconds, never later than it is."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -99,6 +99,7 @@ Id = Annotated[str, Field(json_schema_extra={"format": "uuid"})]  # of ours, in 
 Etag = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_unquoted)]
 PartNumber = Annotated[int, Field(ge=1, le=MAX_PART_COUNT)]
 Time = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
+Rfc3339 = Annotated[str, Field(json_schema_extra={"format": "date-time"})]  # a time that is written already
 Metadata = Annotated[dict[str, Any], AfterValidator(_storable), BeforeValidator(_small_enough)]
 # macOS sends names in NFD, in which a character is up to four; they are kept, and limited, in NFC.
 Name = Annotated[

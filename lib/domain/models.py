@@ -12,6 +12,7 @@ from pydantic import (
     model_serializer,
 )
 from pydantic.alias_generators import to_camel
+from typing_extensions import TypedDict  # which pydantic wants before Python 3.12
 
 from lib.domain.fields import (
     Bytes,
@@ -22,6 +23,7 @@ from lib.domain.fields import (
     MimeType,
     Name,
     PartNumber,
+    Rfc3339,
     Size,
     Time,
     Uuid,
@@ -181,14 +183,18 @@ class SessionDetail(Session):
     files: list[FileSummary]
 
 
-class PresignedPart(_Model):
+class PresignedPart(TypedDict):
     """Where one part goes, until when, and with which headers."""
 
-    part_number: int
-    url: str = Field(repr=False)
-    expires_at: Time
-    size_bytes: Bytes
-    headers: dict[str, str] = Field(description="to be sent with the PUT")
+    # A dictionary, named as outside: an answer has up to a thousand, and models would take twice as long.
+    partNumber: int
+    url: str
+    expiresAt: Rfc3339
+    sizeBytes: Bytes
+    headers: Annotated[dict[str, str], Field(description="to be sent with the PUT")]
+
+
+PresignedUrls = Annotated[list[PresignedPart] | None, Field(repr=False)]
 
 
 class RegisteredFile(_Model):
@@ -198,7 +204,7 @@ class RegisteredFile(_Model):
     upload_id: str
     part_count: int | None = None
     part_size_bytes: Bytes | None = None
-    presigned_urls: list[PresignedPart] | None = None
+    presigned_urls: PresignedUrls = None
     next_part_number: int | None = Field(default=None, description=GOES_ON)
 
 
@@ -222,7 +228,7 @@ class BatchResult(_Model):
     upload_id: str | None = Field(description="null if there is an `error`")
     part_count: int | None = None
     part_size_bytes: Bytes | None = None
-    presigned_urls: list[PresignedPart] | None = None
+    presigned_urls: PresignedUrls = None
     next_part_number: int | None = Field(default=None, description=GOES_ON)
     error: ErrorObject | None = None
 
@@ -266,7 +272,7 @@ class UploadedParts(_Model):
     parts: list[Part]
     missing_part_numbers: list[int]
     verified: bool = Field(description="the store itself was asked")
-    presigned_urls: list[PresignedPart] | None = None
+    presigned_urls: PresignedUrls = None
     next_part_number: int | None = Field(default=None, description=GOES_ON)
 
 

@@ -1,10 +1,12 @@
 """Presigned URLs of a file's parts: which of them fit into one answer, and how long they live."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from lib.domain.errors import ApiError, Reason
+from lib.domain.fields import rfc3339
 from lib.domain.media_type import stored_as
 from lib.domain.models import PresignedPart
 from lib.domain.rows import FileRow
@@ -90,15 +92,15 @@ class PartUrls:
             signed_at=signed_at,
             expires_in=expires_in,
         )
-        expires_at = signed_at + timedelta(seconds=expires_in)
+        expires_at = rfc3339(signed_at + timedelta(seconds=expires_in))
         return [
-            PresignedPart(
-                part_number=number,
-                url=url,
-                expires_at=expires_at,
-                size_bytes=size,
-                headers={"Content-Length": str(size), "Content-Type": content_type},
-            )
+            {
+                "partNumber": number,
+                "url": url,
+                "expiresAt": expires_at,
+                "sizeBytes": size,
+                "headers": {"Content-Length": str(size), "Content-Type": content_type},
+            }
             for number, size, url in zip(part_numbers, sizes, urls, strict=True)
         ]
 
@@ -106,4 +108,4 @@ class PartUrls:
 def _longest(file: FileRow, last: PresignedPart) -> int:
     """At most how many bytes of an answer a URL of the file takes, with all that belongs to it."""
     sizes = 2 * len(str(file.part_size))  # the last part's may have fewer digits
-    return len(last.model_dump_json(by_alias=True).encode()) + sizes + len(",")
+    return len(json.dumps(last, separators=(",", ":"))) + sizes + len(",")
