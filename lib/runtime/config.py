@@ -140,7 +140,7 @@ class Settings(BaseModel):
         env = {name: value.strip() for name, value in env.items() if value.strip()}
         # Vercel sets AWS_REGION to the function's own region, so the bucket's own variable comes first.
         env = {"S3_REGION": env.get("AWS_REGION", "us-east-1")} | _endpoint_for_aws_tools(env) | env
-        if "S3_ENDPOINT_URL" not in env:  # other stores may call theirs RegionOne
+        if ".amazonaws.com" in env.get("S3_ENDPOINT_URL", ".amazonaws.com"):  # others may have a RegionOne
             env["S3_REGION"] = env["S3_REGION"].lower()
         if sign or env.get("VERCEL"):
             env = _without_the_platforms_token(env)
@@ -199,7 +199,9 @@ class Settings(BaseModel):
             )
         for name in ("s3_endpoint_url", "s3_public_endpoint_url"):
             endpoint = getattr(self, name)
-            problem = endpoint and endpoint_problem(endpoint, self.moc_bucket, self.s3_addressing_style)
+            problem = endpoint and endpoint_problem(
+                endpoint, self.moc_bucket, self.s3_addressing_style, self.s3_region
+            )
             if problem:
                 raise ValueError(f"{name.upper()}: {problem}")
         if self.s3_endpoint_url and (self.aws_use_dualstack_endpoint or self.aws_use_fips_endpoint):

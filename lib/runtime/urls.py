@@ -18,6 +18,9 @@ PROVIDERS = re.compile(
     r"|storage\.googleapis\.com"
     r"|storage\.yandexcloud\.net"
     r"|sos-[a-z0-9-]+\.exo\.io"
+    r"|s3[.-][a-z0-9-]+\.ionoscloud\.com"
+    r"|[a-z0-9]+\.[a-z0-9-]+\.idrivee2(-[0-9]+)?\.com"
+    r"|obs\.[a-z0-9-]+\.myhuaweicloud\.(com|eu)"
     r"|s3\.((private|direct)\.)?[a-z0-9-]+\.cloud-object-storage\.appdomain\.cloud"
     r"|gateway(\.[a-z0-9]+)?\.storjshare\.io"
     r"|s3\.filebase\.com"
@@ -26,6 +29,7 @@ PROVIDERS = re.compile(
 )
 LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
 HOST = re.compile(rf"({LABEL}\.)*{LABEL}\.?")  # as botocore, which takes no other, has it
+NOT_ACCELERATED = re.compile("cn-|us-gov-|us-iso|eu-iso|eusc-")  # regions of AWS's other partitions
 ACCELERATED = ("s3-accelerate.amazonaws.com", "s3-accelerate.dualstack.amazonaws.com")
 
 
@@ -70,7 +74,7 @@ def check_endpoint(url: str | None) -> str | None:
     return endpoint
 
 
-def endpoint_problem(endpoint: str, bucket: str, addressing_style: str) -> str | None:
+def endpoint_problem(endpoint: str, bucket: str, addressing_style: str, region: str) -> str | None:
     """What is wrong with a good URL as the endpoint of a bucket's store, if anything is."""
     parts = urlsplit(endpoint)
     host, name = (parts.hostname or "").lower().rstrip("."), bucket.lower()
@@ -81,6 +85,8 @@ def endpoint_problem(endpoint: str, bucket: str, addressing_style: str) -> str |
         return "is S3 Transfer Acceleration, which needs S3_ADDRESSING_STYLE auto or virtual"
     if is_accelerated(endpoint) and not re.fullmatch("[a-z0-9-]{3,63}", bucket):
         return "is S3 Transfer Acceleration, which takes no bucket with a dot or a capital in its name"
+    if is_accelerated(endpoint) and NOT_ACCELERATED.match(region):
+        return "is S3 Transfer Acceleration, which there is not in S3_REGION"
     return None
 
 

@@ -38,6 +38,8 @@ def test_a_region_of_aws_is_written_as_aws_does_and_that_of_another_store_as_it_
     assert Settings.from_env(GOOD | {"S3_REGION": "US-East-1"}).s3_region == "us-east-1"
     other = {"S3_ENDPOINT_URL": "https://s3.example.com", "S3_REGION": "RegionOne"}
     assert Settings.from_env(GOOD | other).s3_region == "RegionOne"
+    named = {"S3_ENDPOINT_URL": "https://s3.eu-west-1.amazonaws.com", "S3_REGION": "EU-West-1"}
+    assert Settings.from_env(GOOD | named).s3_region == "eu-west-1"
 
 
 @pytest.mark.parametrize("region", ["auto", "iad1", "us-east", "useast1", "us-east-1a", "Frankfurt", "eu",

@@ -202,7 +202,9 @@ def test_addresses_need_no_credentials(monkeypatch):
      "http://bucket.s3.localhost.localstack.cloud:4566", "https://bucket.storage.yandexcloud.net",
      "https://bucket.sos-ch-gva-2.exo.io", "https://bucket.gateway.storjshare.io", "https://bucket.s3.filebase.com",
      "https://bucket.s3.us-south.cloud-object-storage.appdomain.cloud",
-     "https://bucket.nyc3.digitaloceanspaces.com."],
+     "https://bucket.nyc3.digitaloceanspaces.com.", "https://bucket.s3-eu-central-1.ionoscloud.com",
+     "https://bucket.s3.us-central-1.ionoscloud.com", "https://bucket.o0m5.va.idrivee2-26.com",
+     "https://bucket.s3.us-west-1.idrivee2-1.com", "https://bucket.obs.cn-north-4.myhuaweicloud.com"],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
 def test_an_endpoint_that_holds_the_bucket_is_refused(name, endpoint):
@@ -256,6 +258,10 @@ def test_a_host_that_is_one_is_taken(host):
          "S3_PUBLIC_ENDPOINT_URL: is S3 Transfer Acceleration"),
         ({"MOC_BUCKET": "Uploads", "S3_PUBLIC_ENDPOINT_URL": "https://s3-accelerate.amazonaws.com"},
          "S3_PUBLIC_ENDPOINT_URL: is S3 Transfer Acceleration"),
+        ({"S3_REGION": "cn-north-1", "S3_PUBLIC_ENDPOINT_URL": "https://s3-accelerate.amazonaws.com"},
+         "which there is not in S3_REGION"),
+        ({"S3_REGION": "US-Gov-West-1", "S3_ENDPOINT_URL": "https://s3-accelerate.dualstack.amazonaws.com"},
+         "which there is not in S3_REGION"),
         ({"S3_SSE": "md5"}, "S3_SSE"),
         ({"S3_SSE_KMS_KEY_ID": "alias/uploads"}, "S3_SSE_KMS_KEY_ID: needs S3_SSE"),
         ({"S3_SSE_KMS_KEY_ID": "alias/uploads", "S3_SSE": "AES256"}, "S3_SSE_KMS_KEY_ID: needs S3_SSE"),
