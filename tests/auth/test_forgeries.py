@@ -12,12 +12,12 @@ from tests.support.tokens import assembled, assert_refused, claims, create, enco
 
 
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", "", None, 7])
-def test_alg_none(api, alg):
+def test_a_token_with_alg_none_is_refused(api, alg):
     assert_refused(create(api, assembled({"alg": alg, "kid": "one"}, claims())))
 
 
 @pytest.mark.parametrize("shown", ["PEM", "DER", "JWK"])
-def test_key_confusion(api, keys, shown):
+def test_our_public_key_is_no_shared_secret(api, keys, shown):
     """HS256 with our public key, which everyone knows, as its secret."""
     public = keys.keys["one"][0].public_key()
     if shown == "JWK":
@@ -33,7 +33,7 @@ def test_a_public_key_is_no_way_in_where_a_secret_is_shared(in_process, keys):
     assert_refused(create(in_process(), keys.sign("one", claims())))
 
 
-def test_a_changed_payload(api, keys):
+def test_a_token_with_a_changed_payload_is_refused(api, keys):
     header, _, signature = keys.sign("one", claims()).split(".")
     other = encoded(json.dumps(claims(sub="admin")).encode()).decode()
     assert_refused(create(api, f"{header}.{other}.{signature}"))
@@ -75,7 +75,7 @@ def test_odd_key_ids(api, keys, kid):
     assert_refused(create(api, token))
 
 
-def test_a_huge_token(api, keys):
+def test_a_token_beyond_the_size_limit_is_refused(api, keys):
     fits = keys.sign("one", claims(padding="x" * 8000))
     assert create(api, fits).status_code == 201
     huge = keys.sign("one", claims(padding="x" * MAX_TOKEN_SIZE))

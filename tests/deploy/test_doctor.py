@@ -77,7 +77,7 @@ def wrong(env):
     }
 
 
-def test_a_healthy_deployment(healthy, s3):
+def test_everything_is_ok_in_a_healthy_deployment(healthy, s3):
     statuses = {name: finding.status for name, finding in found(healthy).items()}
     assert statuses.pop("public access") == "warning"  # SeaweedFS does not know it
     assert len(statuses) > 15
@@ -124,7 +124,7 @@ def with_jwks(env, url, issuer):
     return env | {"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": url, "AUTH_ISSUER": issuer}
 
 
-def test_a_jwks(healthy, issuer):
+def test_a_jwks_that_answers_is_ok(healthy, issuer):
     findings = found(with_jwks(healthy, issuer.jwks_url, issuer.url))
     assert findings["authentication"].text == "the JWKS has 1 signing key"
     assert (findings["authentication"].status, findings["issuer"].status) == ("ok", "ok")
@@ -180,7 +180,7 @@ def test_a_style_that_cannot_be_followed(healthy):
 # --- The database
 
 
-def test_a_user_that_only_reads(healthy):
+def test_a_database_user_that_can_only_read_is_wrong(healthy):
     url = healthy["DATABASE_URL"]
     url += f"{'&' if '?' in url else '?'}options=-cdefault_transaction_read_only%3Don"
     assert "read-only" in wrong(healthy | {"DATABASE_URL": url})["database user"]
@@ -273,7 +273,7 @@ def test_no_credentials(healthy):
     assert "not checked" in findings["bucket"].text
 
 
-def test_wrong_keys(healthy):
+def test_wrong_keys_are_named(healthy):
     for name, code in (
         ("AWS_SECRET_ACCESS_KEY", "SignatureDoesNotMatch"),
         ("AWS_ACCESS_KEY_ID", "InvalidAccessKeyId"),
@@ -300,7 +300,7 @@ def test_a_store_that_does_not_answer(healthy):
     assert "EndpointConnectionError" in wrong(healthy | {"S3_ENDPOINT_URL": "http://127.0.0.1:1"})["bucket"]
 
 
-def test_a_public_bucket(healthy, s3, bucket):
+def test_a_public_bucket_is_wrong(healthy, s3, bucket):
     statement = {
         "Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject", "s3:ListBucket"],
         "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
@@ -624,7 +624,7 @@ def test_an_object_that_cannot_be_removed_is_told(healthy, s3, bucket):
 
 
 @pytest.mark.parametrize("seconds", [-600, 600])
-def test_clocks_that_differ(healthy, seconds):
+def test_clocks_that_differ_are_wrong_by_so_many_seconds(healthy, seconds):
     date = {"date": formatdate(time() + seconds, usegmt=True)}  # of the moment when the test began
     with TamperingProxy(healthy["S3_ENDPOINT_URL"], headers=date) as proxy:
         problems = wrong(healthy | {"S3_ENDPOINT_URL": proxy.url})

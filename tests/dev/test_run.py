@@ -126,7 +126,7 @@ def test_it_serves_and_a_signal_stops_everything(start, stop):
     assert gone(children.values())
 
 
-def test_data_stays(start):
+def test_data_survives_a_restart(start):
     run = start().wait()
     session = httpx.post(f"{run.url}/api/mocs/uploads/sessions", json={}).json()["sessionId"]
     run.process.terminate()

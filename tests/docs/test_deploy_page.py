@@ -68,7 +68,7 @@ def pulled_settings(tmp_path):
     return (tmp_path / "pulled").read_text()
 
 
-def test_aws_with_oidc(shell, tmp_path):
+def test_the_steps_for_aws_with_oidc_run(shell, tmp_path):
     ran, _ = shell(*blocks("Install", "Names", "The bucket", "The role", "The database"), *settings_blocks())
     commands = [" ".join(one[1:3]) for one in ran if one[0] == "aws"]
     assert commands == [
@@ -90,7 +90,7 @@ def test_a_bucket_of_any_region(shell, region, constraint):
     assert (f"LocationConstraint={region}" in create) == constraint
 
 
-def test_aws_with_keys(shell, tmp_path):
+def test_the_steps_for_aws_with_keys_run(shell, tmp_path):
     shell(*blocks("Install", "Names", "The bucket", "Keys", "The database"), *settings_blocks())
     kept = stored(tmp_path)
     assert kept["S3_ACCESS_KEY_ID"] == ["config", "AKIAEXAMPLE"]

@@ -21,7 +21,7 @@ from lib.domain.media_type import ALIASES, SAFE_INLINE, canonical, parse, stored
         ("text/plain; charset=utf-8; charset=utf-7", "text/plain", {"charset": "utf-8"}),
     ],
 )  # fmt: skip
-def test_the_grammar(text, essence, parameters):
+def test_a_media_type_is_parsed_by_rfc_9110(text, essence, parameters):
     assert parse(text) == (essence, parameters)
 
 
@@ -56,7 +56,7 @@ def test_what_is_no_media_type(text):
         ("IMAGE/JPG", "image/jpeg"),
     ],
 )
-def test_what_is_kept_of_one(text, kept):
+def test_essence_and_known_charset_are_kept_of_a_type(text, kept):
     assert canonical(text) == kept
     assert canonical(kept) == kept
 

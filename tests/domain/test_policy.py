@@ -35,7 +35,7 @@ def test_a_readable_user_stays_readable():
     assert safe_segment("auth0|7") == "auth0=7C7"
 
 
-def test_extensions():
+def test_an_extension_is_what_follows_the_last_dot():
     assert extension_of("a.tar.gz") == "gz"
     assert extension_of("a") is None
     assert extension_of("a.") is None

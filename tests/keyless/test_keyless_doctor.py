@@ -38,7 +38,7 @@ def test_a_life_shorter_than_that_of_a_url(findings):
     assert findings(PRESIGNED_URL_TTL_MINUTES="90")["credentials"].status == "warning"
 
 
-def test_keys_beside_a_role(findings):
+def test_keys_beside_a_role_are_not_used(findings):
     assert "not used" in findings(AWS_ACCESS_KEY_ID="left-over")["keys"].text
 
 

@@ -29,7 +29,7 @@ def of_status(findings, status):
     return {name for name, finding in findings.items() if finding.status == status}
 
 
-def test_a_healthy_deployment(findings, s3):
+def test_nothing_is_wrong_in_a_healthy_deployment(findings, s3):
     found = findings()
     assert of_status(found, "wrong") == set()
     # LocalStack lets anybody in, and has no policy status

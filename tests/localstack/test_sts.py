@@ -23,7 +23,7 @@ def api(in_process):
     return in_process(VERCEL_OIDC_TOKEN=TOKEN)
 
 
-def test_the_whole_way(api, s3):
+def test_an_upload_works_with_temporary_credentials(api, s3):
     content = random_bytes(5 * MIB + 1)
     session = api.session()
     registered, parts = api.upload(session, pdf(), content)

@@ -56,7 +56,7 @@ S3_CALLS = {
 }
 
 
-def test_sessions(count):
+def test_round_trips_of_creating_showing_and_cancelling_a_session(count):
     measure, api = count
     assert measure(lambda: api.session())[0] == (2, 0)
     session = api.session()
@@ -66,7 +66,7 @@ def test_sessions(count):
 
 
 @pytest.mark.parametrize("count", [{}, {"MAX_UPLOAD_GB_PER_DAY": "1"}], indirect=True)
-def test_register(count):
+def test_a_batch_takes_as_many_round_trips_as_one_file(count):
     measure, api = count
     session = api.session()
     assert measure(lambda: api.register(session, pdf("one.pdf", partCount=3)))[0] == (3, 1)
@@ -75,7 +75,7 @@ def test_register(count):
     assert (sql, s3_calls) == (3, 10)
 
 
-def test_parts_and_completion(count):
+def test_round_trips_of_recording_querying_and_completing(count):
     measure, api = count
     session = api.session()
     file = api.register(session, pdf(size=6 * MIB, partCount=2))
@@ -89,7 +89,7 @@ def test_parts_and_completion(count):
     assert measure(lambda: api.parts(session, file["fileId"]))[0] == (1, 0)
 
 
-def test_parts_that_are_news(count):
+def test_a_query_that_records_new_parts_takes_one_round_trip_more(count):
     measure, api = count
     session = api.session()
     file = api.register(session, pdf(size=6 * MIB, partCount=2))
@@ -105,14 +105,14 @@ def test_completing_with_parts_that_are_news(count):
     assert measure(lambda: api.complete(session, file["fileId"]))[0] == (3, 2)
 
 
-def test_abort(count):
+def test_round_trips_of_aborting_a_file(count):
     measure, api = count
     session = api.session()
     file = api.register(session, pdf())
     assert measure(lambda: api.call("DELETE", f"/{session}/files/{file['fileId']}"))[0] == (2, 2)
 
 
-def test_health(count):
+def test_health_asks_the_database_and_the_store_once(count):
     measure, api = count
     assert measure(lambda: api.call("GET", "/api/health"))[0] == (1, 1)
 

@@ -130,7 +130,7 @@ def calls_in_the_services():
 @pytest.mark.long
 @BY_POINT
 @BEFORE_AND_AFTER
-def test_a_step_fails(world, faulty, faults, store, case, step, after):
+def test_a_retry_repairs_a_failed_step(world, faulty, faults, store, case, step, after):
     wiring.use(faulty)
     reason = Reason.STORAGE_UNAVAILABLE if step.startswith("Bucket.") else Reason.DATABASE_UNAVAILABLE
     faults.fail(step, after=after, error=lambda: ApiError(reason))
@@ -158,7 +158,7 @@ ANSWERED_ALL_THE_SAME = {
 @pytest.mark.long
 @BY_POINT
 @BEFORE_AND_AFTER
-def test_the_process_is_killed(world, mortals, store, case, step, after):
+def test_a_retry_repairs_what_a_killed_process_left(world, mortals, store, case, step, after):
     url = mortals.start(step, "after" if after else "before")
     with (
         httpx.Client(base_url=url, timeout=30) as http,

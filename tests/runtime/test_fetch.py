@@ -38,7 +38,7 @@ def test_a_port_that_takes_no_connection():
         assert problem(f"http://127.0.0.1:{port}/") == "Timeout"
 
 
-def test_a_resolver_that_hangs(monkeypatch):
+def test_a_resolver_that_hangs_is_given_up(monkeypatch):
     let_go = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: let_go.wait(20) and [])
     try:

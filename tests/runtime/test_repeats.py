@@ -110,7 +110,7 @@ def test_invalid_settings_are_told_once_a_minute(in_process, clock, caplog, monk
     assert [getattr(line, "left_out", None) for line in messages(caplog, "settings")] == [None, 19]
 
 
-def test_memory_is_bounded():
+def test_a_bounded_number_of_kinds_is_remembered():
     clock = Clock()
     told = Repeats(clock)
     for number in range(10 * MAX_KINDS):

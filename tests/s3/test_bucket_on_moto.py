@@ -87,18 +87,18 @@ def test_parts_are_listed_over_all_pages(s3, client, upload_id):
     assert [(part.part_number, part.size) for part in parts] == [(n, len(str(n))) for n in range(1, 1003)]
 
 
-def test_a_part_as_it_is_listed(s3, client, upload_id):
+def test_a_listed_part_has_number_etag_size_and_time(s3, client, upload_id):
     etag = put(client, upload_id, 7, b"abc")
     [part] = s3.list_parts(KEY, upload_id)
     assert (part.part_number, part.etag, part.size) == (7, etag, 3)
     assert part.last_modified.tzinfo is not None
 
 
-def test_no_parts_yet(s3, upload_id):
+def test_an_upload_without_parts_lists_none(s3, upload_id):
     assert s3.list_parts(KEY, upload_id) == []
 
 
-def test_complete_and_head(s3, client, upload_id):
+def test_a_completed_object_shows_its_etag_size_and_attempt(s3, client, upload_id):
     bodies = [b"1" * MIN_PART_SIZE, b"2"]
     for number, body in enumerate(bodies, 1):
         put(client, upload_id, number, body)
@@ -125,7 +125,7 @@ def test_parts_that_are_too_small(s3, client, upload_id):
         s3.complete_upload(KEY, upload_id, s3.list_parts(KEY, upload_id))
 
 
-def test_an_upload_that_is_gone(s3, client, upload_id):
+def test_an_aborted_upload_is_gone_and_aborts_again(s3, client, upload_id):
     put(client, upload_id, 1, b"abc")
     s3.abort_upload(KEY, upload_id)
     s3.abort_upload(KEY, upload_id)  # there is nothing left to abort

@@ -23,7 +23,7 @@ SETS = {
 
 
 @pytest.mark.parametrize("keys_in", SETS.values(), ids=SETS)
-def test_an_upload_works_with(keys_in, in_process, env):
+def test_an_upload_works_wherever_the_keys_are(keys_in, in_process, env):
     keys = {f"S3_{name}": env[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")}
     api = in_process(RATE_LIMIT_BYPASS="false", **keys_in(keys))
     session = api.session()

@@ -247,7 +247,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize(("code", "answer"), REFUSALS.items(), ids=REFUSALS)
-def test_refusals_are_botocores(code, answer):
+def test_a_refusal_has_the_code_that_botocore_reads(code, answer):
     status, reason = answer
     with store([(status, b"<Error><Code>%s</Code></Error>" % code.encode())]) as (url, _):
         bucket = Bucket(Settings.from_env(BASE | {"S3_ENDPOINT_URL": url}))
@@ -325,7 +325,7 @@ def test_entities_are_not_expanded():
     assert page_of(bomb) is None
 
 
-def test_through_a_proxy(monkeypatch):
+def test_a_call_goes_through_the_proxy_once(monkeypatch):
     with store([(200, ANSWER % b"id")]) as (url, asked):
         monkeypatch.setenv("HTTP_PROXY", url)
         monkeypatch.setenv("NO_PROXY", "")

@@ -71,7 +71,7 @@ def test_the_older_etag_of_a_part_sent_twice_is_refused(upload, store):
     assert outcome(upload.complete, older) == refused[store]
 
 
-def test_completing_twice(upload, store):
+def test_completing_twice_answers_the_same_but_on_localstack(upload, store):
     """AWS answers the second time as the first, as SeaweedFS does. Hence the HEAD before any refusal."""
     etag = upload.put(1, b"abc")
     upload.complete(etag)

@@ -42,7 +42,7 @@ def ask(server, call):
 @pytest.mark.parametrize(
     "where", ["status line", "header", "body", "body of a length", "chunks", "a refusal"]
 )
-def test_wherever_it_drips(where):
+def test_an_endless_answer_is_given_up_wherever_it_drips(where):
     with Dripping(*DRIPS[where]) as server:
         ask(server, "list")
         assert server.connections <= ATTEMPTS
@@ -50,7 +50,7 @@ def test_wherever_it_drips(where):
 
 @pytest.mark.usefixtures("patience")
 @pytest.mark.parametrize("call", CALLS)
-def test_whatever_is_asked(call):
+def test_every_call_gives_an_endless_answer_up(call):
     with Dripping(*DRIPS["header"]) as server:
         ask(server, call)
 

@@ -51,14 +51,14 @@ def rest_of(api, session, answer):
     return numbers, count
 
 
-def test_register(api, session):
+def test_registering_10000_parts_answers_as_many_urls_as_fit(api, session):
     response = api.call("POST", f"/{session}/files", pdf(size=SIZE, partCount=10_000))
     first = checked(response)
     assert len(response.content) > 3_900_000  # as many as fit
     assert numbers_of(first) + rest_of(api, session, first)[0] == list(range(1, 10_001))
 
 
-def test_a_batch(api, session):
+def test_a_batch_answers_as_many_urls_as_fit(api, session):
     files = [pdf(f"{number}.pdf", size=SIZE // 4, partCount=2500) for number in range(6)]
     for answer in checked(api.call("POST", f"/{session}/files/batch", {"files": files}))["results"]:
         assert numbers_of(answer) + rest_of(api, session, answer)[0] == list(range(1, 2501))
@@ -72,7 +72,7 @@ def test_a_batch_of_which_most_is_refused(api, session):
     assert answers["failed"] == 900
 
 
-def test_resume(api, session):
+def test_a_resume_answers_as_many_urls_as_fit(api, session):
     file = api.register(session, pdf(size=SIZE))
     first = checked(api.call("GET", f"/{session}/files/{file['fileId']}/parts?presign=true"))
     assert numbers_of(first) + rest_of(api, session, first)[0] == list(range(1, 10_001))

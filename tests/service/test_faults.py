@@ -336,7 +336,7 @@ def test_the_database_restarts_between_two_requests(api, stack):
     assert api.show(session)["status"] == "active"
 
 
-def test_the_database_is_down(in_process):
+def test_a_database_that_is_down_is_503_and_health_says_so(in_process):
     api = in_process(DATABASE_URL="postgresql://postgres@127.0.0.1:9/postgres?connect_timeout=1")
     response = api.call("POST", "", {})
     assert response.status_code == 503

@@ -155,7 +155,7 @@ def test_the_limit_of_bytes_is_exact_under_parallel_calls_in_many_sessions(api, 
     assert sum(counts(db, session)[1] for session, _ in calls) == 3 * BIG
 
 
-def test_so_many_bytes_a_day(limited, db, http_of_another):
+def test_more_bytes_than_the_days_limit_are_429(limited, db, http_of_another):
     first, second = limited.session(), limited.session()
     file = limited.register(first, pdf(size=BIG))
     limited.batch(second, [pdf("1.pdf", size=BIG), pdf("2.pdf", size=BIG)])
