@@ -1,5 +1,6 @@
 """The web origins in ALLOWED_ORIGINS, as browsers send them (https://url.spec.whatwg.org/#concept-url-origin)."""
 
+import ipaddress
 import re
 from collections.abc import Iterator
 
@@ -7,7 +8,7 @@ ANY = "*"
 ORIGIN = re.compile(  # of any scheme: apps have their own (capacitor:, chrome-extension:)
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]+\]|[^\s/?#@:*\[\]\"'\\,;]+)(:(?P<port>[0-9]{1,5}))?"
 )
-ASCII_HOST = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9._-]+")
+ASCII_HOST = re.compile(r"[a-z0-9._-]+")
 BARE_HOST = re.compile(r"([a-z0-9-]+\.)+[a-z]{2,}(:[0-9]+)?|localhost(:[0-9]+)?")
 OWN_PORTS = {"http": 80, "https": 443}  # which browsers leave out
 SEVERAL_SPELLINGS = re.compile("[ßς\u200c\u200d]")  # in which standards for host names differ
@@ -57,7 +58,12 @@ def _normal(item: str) -> str | None:
 
 
 def _ascii(host: str) -> str | None:
-    """The name as it goes over the wire: in Punycode."""
+    """The host as it goes over the wire: a name in Punycode, an IPv6 address as short as it can be."""
+    if host.startswith("["):
+        try:
+            return f"[{ipaddress.IPv6Address(host[1:-1])}]"
+        except ValueError:
+            return None
     if not host.isascii():
         if SEVERAL_SPELLINGS.search(host):
             return None
