@@ -1,4 +1,4 @@
-"""What goes to and comes from S3 in the calls that are made the short way.
+"""What goes to and comes from S3 in the calls that take the fast path.
 
 Reading answers None wherever one is not plainly a success: botocore asks once more then, and says what is
 wrong. Its own reading goes through the model of each answer with all that it may hold.

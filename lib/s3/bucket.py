@@ -11,11 +11,11 @@ from urllib.parse import quote
 from lib.domain.media_type import stored_as
 from lib.domain.part_layout import StoredPart
 from lib.runtime.config import Settings
-from lib.s3 import answers, short_way
+from lib.s3 import answers, fast_path
 from lib.s3.client import Client
+from lib.s3.fast_path import Answer, Request
 from lib.s3.presign import Credentials
-from lib.s3.refusals import NonsenseError, NotFoundError, UploadGoneError, elsewhere, refused
-from lib.s3.short_way import Answer, Request
+from lib.s3.refusals import NotFoundError, UnreadableAnswerError, UploadGoneError, elsewhere, refused
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -66,7 +66,7 @@ class Bucket:
         }
         given = {name: value for name, value in wanted.items() if value}
         metadata = {ATTEMPT: attempt} if attempt else {}
-        headers = short_way.headers_of(metadata, given)
+        headers = fast_path.headers_of(metadata, given)
         request = Request("CreateMultipartUpload", "POST", key, {"uploads": ""}, headers)
 
         def by_botocore(s3: "S3Client") -> str:
@@ -130,16 +130,16 @@ class Bucket:
         """The object, or None if there is none (needs `s3:ListBucket`: else S3 answers 403, not 404)."""
         request = Request("HeadObject", "HEAD", key)
 
-        def shortly(s3: "S3Client") -> StoredObject | None:
+        def by_fast_path(s3: "S3Client") -> StoredObject | None:
             answer = self._send(s3, request)
-            found = None if answer is None else short_way.parsed(s3, request, answer)
+            found = None if answer is None else fast_path.parsed(s3, request, answer)
             return None if found is None else _stored(found)
 
         def by_botocore(s3: "S3Client") -> StoredObject:
             return _stored(s3.head_object(Bucket=self._bucket, Key=key))
 
         try:
-            return self._ask(shortly, by_botocore)
+            return self._ask(by_fast_path, by_botocore)
         except NotFoundError:
             return None
 
@@ -172,13 +172,13 @@ class Bucket:
         return f"{base.rstrip('/')}/{quote(key, safe='/-_.~')}"
 
     def _ask(
-        self, shortly: Callable[["S3Client"], Result | None], by_botocore: Callable[["S3Client"], Result]
+        self, by_fast_path: Callable[["S3Client"], Result | None], by_botocore: Callable[["S3Client"], Result]
     ) -> Result:
-        """What S3 answers, the short way; and by botocore, if that does not get a plain answer."""
+        """What S3 answers on the fast path, or else by botocore."""
 
         def call(s3: "S3Client") -> Result:
-            found = shortly(s3)
-            return short_way.once_more(lambda: by_botocore(s3)) if found is None else found
+            found = by_fast_path(s3)
+            return fast_path.once_more(lambda: by_botocore(s3)) if found is None else found
 
         return self._client.ask(call)
 
@@ -189,14 +189,14 @@ class Bucket:
         return None if answer is None else read(answer.content)
 
     def _send(self, s3: "S3Client", request: Request) -> Answer | None:
-        url, headers = short_way.signed(
+        url, headers = fast_path.signed(
             request,
             credentials=self.credentials(),
             region=self.region,
             bucket_url=self._client.own_bucket_url(),
             signed_at=datetime.now(UTC),
         )
-        return short_way.send(s3, request, url, headers)
+        return fast_path.send(s3, request, url, headers)
 
     @property
     def _bucket(self) -> str:
@@ -211,7 +211,7 @@ def _stored(answer: Mapping[str, Any]) -> StoredObject:
 def _parts_of(page: "ListPartsOutputTypeDef") -> "Sequence[PartTypeDef]":
     """An answer that is no list at all must not pass for an empty one: all parts would be sent again."""
     if not page.keys() & {"IsTruncated", "UploadId"}:
-        raise NonsenseError("an answer that is no list of parts")
+        raise UnreadableAnswerError("an answer that is no list of parts")
     return page.get("Parts", ())
 
 
@@ -228,5 +228,5 @@ def _etag(answer: Mapping[str, Any]) -> str:
 def _field(answer: Mapping[str, Any], name: str) -> Any:
     """What every answer of S3's has. A KeyError would be a fault of ours, which is no 503."""
     if name not in answer:
-        raise NonsenseError(f"an answer without {name}")
+        raise UnreadableAnswerError(f"an answer without {name}")
     return answer[name]

@@ -64,7 +64,7 @@ class NotFoundError(Exception):
     """HTTP 404 on HeadObject, which has no body to say what is not found."""
 
 
-class NonsenseError(Exception):
+class UnreadableAnswerError(Exception):
     """Something between us and S3 answered 200 with words of its own."""
 
 
@@ -83,8 +83,8 @@ def ask(call: Callable[[], T], region: str = "") -> T:
     except ClientError as error:
         raise _translated(error, region) from None
     except ResponseParserError:  # its text quotes the answer
-        raise unavailable() from NonsenseError("an answer that cannot be read")
-    except NonsenseError as error:
+        raise unavailable() from UnreadableAnswerError("an answer that cannot be read")
+    except UnreadableAnswerError as error:
         raise unavailable() from error
     except BotoCoreError as error:
         raise unavailable() if _is_silence(error) else refused(type(error).__name__) from error

@@ -208,7 +208,7 @@ def test_credentials_that_s3_calls_expired_are_renewed_and_the_call_is_made_agai
         assert api.call("GET", "/api/health").json()["bucket"] == "ok"
         api.register(session, pdf("2.pdf"))
         assert exchanges == [None, None]
-        assert 1 <= len(refused) <= 2  # an upload is started the short way first, then by botocore
+        assert 1 <= len(refused) <= 2  # an upload is started on the fast path first, then by botocore
 
 
 def test_one_exchange_for_all_whose_credentials_expired(in_process, env, issuer, exchanges, clock):

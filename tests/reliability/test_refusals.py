@@ -90,7 +90,7 @@ def test_registering_is_refused_and_works_again_after(api, store_proxy, lines, r
     session = api.session()
     store_proxy.fault = refusing({"CreateMultipartUpload": refusal})
     check(api, lines, refusal, "CreateMultipartUpload", "POST", f"/{session}/files", pdf())
-    assert lines.records("request")[-1]["s3_calls"] == 2  # the short way, then botocore
+    assert lines.records("request")[-1]["s3_calls"] == 2  # the fast path, then botocore
     assert api.show(session)["files"] == []
     store_proxy.fault = refusing({})
     assert api.register(session, pdf())
@@ -295,6 +295,6 @@ def test_botocore_does_not_go_to_another_region_by_itself(api, store_proxy, line
     store_proxy.fault = refusing({"CreateMultipartUpload": refusal, "HeadBucket": refusal})
     for _ in range(2):
         check(api, lines, refusal, "CreateMultipartUpload", "POST", f"/{session}/files", pdf())
-        assert lines.records("request")[-1]["s3_calls"] == 2  # the short way, then botocore
+        assert lines.records("request")[-1]["s3_calls"] == 2  # the fast path, then botocore
         line = lines.records("failure")[-1]
         assert (line["s3_region"], line["bucket_region"]) == ("us-east-1", "eu-west-1")

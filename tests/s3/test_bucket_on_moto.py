@@ -180,7 +180,7 @@ def test_a_fault_of_ours_is_not_the_stores(s3, ask, fault):
     def ours(**_):
         raise fault("ours")
 
-    for event in ("before-call.s3", "before-send.s3"):  # the short way to start an upload has the latter only
+    for event in ("before-call.s3", "before-send.s3"):  # the fast path has the latter only
         s3._client.s3().meta.events.register(event, ours)
     with pytest.raises(fault, match="ours"):
         ask(s3)

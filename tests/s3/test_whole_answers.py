@@ -11,7 +11,7 @@ from tests.s3.test_bucket_on_moto import ENV
 from tests.support.dripping import DRIPS, Dripping
 from tests.support.patience import at_most
 
-ATTEMPTS = 4  # the short way's, and botocore's three
+ATTEMPTS = 4  # of the fast path, and botocore's three
 
 CALLS = {
     "create": lambda bucket: bucket.create_upload("key", "application/pdf"),

@@ -1,8 +1,7 @@
-"""The calls of the hot paths for half or less of what they cost by botocore, where they succeed, as they
-nearly always do.
+"""The calls that uploads need, at half of botocore's cost or less. All but a success is left to botocore.
 
-Botocore resolves the endpoint, emits a dozen events and fills the answer's model, each time: it was most
-of what a call of this API cost. Here the request is the one that it would send, over its own connections.
+Botocore resolves the endpoint, emits a dozen events and fills the answer's model, each time: that was most of
+what a call of this API cost. Here the request is the one that it would send, over its own connections.
 """
 
 import hashlib
@@ -182,7 +181,7 @@ def parsed(s3: "S3Client", request: Request, answer: Answer) -> Mapping[str, Any
 
 
 def once_more(call: Callable[[], T]) -> T:
-    """Let botocore make a call that was made the short way before: it was asked for once more than it knows.
+    """Let botocore make a call that took the fast path before: it was asked for once more than it knows.
 
     So what becomes `UploadGoneError` says that S3 may have done it at the first time.
     """

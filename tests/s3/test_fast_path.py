@@ -1,4 +1,4 @@
-"""The short way sends what botocore would, reads as it does, and leaves to it whatever is no success."""
+"""The fast path sends what botocore would, reads as it does, and leaves to it whatever is no success."""
 
 import contextlib
 import threading
@@ -125,7 +125,7 @@ def test_request_and_result_are_botocores(settings, operation, monkeypatch):
         assert operation.call(bucket, key) == operation.result
     short = list(sent.requests)
     sent.requests.clear()
-    monkeypatch.setattr("lib.s3.short_way.send", lambda *_: None)
+    monkeypatch.setattr("lib.s3.fast_path.send", lambda *_: None)
     for key in KEYS:
         assert operation.call(bucket, key) == operation.result
     assert len(short) == len(sent.requests) > 0
@@ -233,7 +233,7 @@ def test_what_is_no_success_is_asked_again(answer):
         bucket = Bucket(Settings.from_env(BASE | {"S3_ENDPOINT_URL": url}))
         assert bucket.create_upload("k", "application/pdf") == "a&b"
         assert asked["n"] == 2
-        assert bucket.create_upload("k", "application/pdf") == "a&b"  # the short way reads it the same
+        assert bucket.create_upload("k", "application/pdf") == "a&b"  # the fast path reads it the same
         assert asked["n"] == 3
 
 
@@ -256,7 +256,7 @@ def test_a_refusal_has_the_code_that_botocore_reads(code, answer):
     assert (refusal.value.reason.name, refusal.value.logged["s3_code"]) == (reason, code)
 
 
-def test_the_short_way_is_the_one_that_is_taken(env, s3):
+def test_the_fast_path_is_taken(env, s3):
     bucket = Bucket(Settings.from_env(env))
     bucket.create_upload("dev/of a test", "application/pdf")  # connects
     asked = []
