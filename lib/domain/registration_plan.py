@@ -130,7 +130,7 @@ class RegistrationPlan:
     ) -> Reservation:
         """Judge the files in a session as it is; `foreign_ids` are files of other sessions.
 
-        The transaction around this may run again. Where rows of this attempt are there, it was committed
+        The transaction around this may run again. If rows of this attempt are there, it was committed
         before and only its answer was lost: what was decided then stands, and nothing is written twice.
         Raises `ApiError`: `SESSION_EXPIRED`, `SESSION_NOT_ACTIVE`.
         """

@@ -89,7 +89,7 @@ SAME_FILE = SAME_SESSION | {"fileId": "$request.path.fileId"}
 WITH_SESSION: tuple[Route[Any], ...] = (REGISTER_FILE, BATCH_REGISTER_FILES, GET_SESSION, CANCEL_SESSION)
 WITH_FILE: tuple[Route[Any], ...] = (GET_UPLOADED_PARTS, STORE_PART_ETAGS, COMPLETE_FILE, ABORT_FILE)
 
-# Where one can go on from a success, and with which ids.
+# The operations that can follow a success, and the ids that they take from it.
 LINKS: dict[str, tuple[tuple[Route[Any], ...], dict[str, str]]] = {
     CREATE_SESSION.name: (WITH_SESSION, OF_SESSION),
     REGISTER_FILE.name: (WITH_FILE, OF_FILE),

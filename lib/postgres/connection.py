@@ -87,7 +87,7 @@ class Connection(psycopg.Connection[DictRow]):
             yield pipeline
 
     def _give_up(self) -> None:
-        """An answer that comes later would be taken for the next one's, and what still waits would run."""
+        """Close it: a late answer would be taken for the next one's, and what still waits would run."""
         self.gave_up = True
         if self.limit is not None:
             with suppress(psycopg.Error):

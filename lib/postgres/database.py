@@ -76,7 +76,7 @@ class Database:
         """
         budget = request_budget.current()
         left = PATIENCE_SECONDS - budget.database_waits.seconds()
-        if left <= 0:  # what it has waited for already did not come
+        if left <= 0:  # it has waited for the database long enough
             raise ApiError(Reason.DATABASE_UNAVAILABLE)
         seconds = max(MIN_WAIT_SECONDS, min(left, budget.seconds_left(), at_most))
         try:
@@ -93,7 +93,7 @@ class Database:
                 if time.monotonic() >= deadline:
                     raise
                 if isinstance(error, _ConnectionLostError):
-                    self._pool.drain()  # others may have died with it, and asking each could take long
+                    self._pool.drain()  # others may have died, too, and asking each could take long
         return self._run_once(deadline, work)
 
     def _run_once(self, deadline: float, work: Callable[[Connection], T]) -> T:
@@ -103,7 +103,7 @@ class Database:
             try:
                 result = work(connection)
             except psycopg.errors.ReadOnlySqlTransaction as error:
-                connection.close()  # a primary that is one no more: others lead to the new one
+                connection.close()  # no longer the primary: other connections lead to the new one
                 raise _ConnectionLostError(str(error)) from error
             except psycopg.Error as error:
                 if connection.closed and not connection.time_is_up:
@@ -115,7 +115,7 @@ class Database:
     def _check_when_idle(self, connection: Connection) -> None:
         """Ask a connection that was idle for long whether it lives; one just used is not worth a round trip.
 
-        Where one has died, all that were idle with it go: to ask each of them would take too long.
+        If it is dead, all idle connections are replaced: asking each of them would take too long.
         """
         if time.time() - connection.last_used > IDLE_CHECK_SECONDS:
             connection.deadline = time.monotonic() + CHECK_SECONDS

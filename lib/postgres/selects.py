@@ -32,9 +32,9 @@ def session_cursor(connection: Connection) -> psycopg.Cursor[SessionRow]:
 
 
 def file_row(row: DictRow, *, part_size: int, user_id: str, stage: str) -> FileRow:
-    """A file as the use cases see it, with its session's part size (bytes) where it has none of its own.
+    """A file as the use cases see it, with its session's part size (bytes) if it has none of its own.
 
-    What else is null follows from its key, as it was with rows others wrote.
+    Other nulls, in rows that another program wrote, are filled in from its key.
     """
     values = {name: row[name] for name in FileRow.__slots__}
     values["part_size"] = row["part_size"] or part_size

@@ -37,7 +37,7 @@ def warning(message: str, **fields: Any) -> None:
 
 
 def seldom(message: str, *kind: str | None, **fields: Any) -> None:
-    """Warn, but once a minute of the same kind: for what strangers can cause as often as they like."""
+    """Warn at most once a minute of the same kind: for what strangers can cause as often as they like."""
     left_out = repeats.left_out((message, *kind))
     if left_out is not None:
         warning(message, **fields, left_out=left_out or None)

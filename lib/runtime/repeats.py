@@ -38,7 +38,7 @@ class Repeats:
 
 
 def kind_of(error: BaseException | None) -> Hashable:
-    """What makes two errors the same: their types and where they were raised, and never their text.
+    """What makes two errors the same kind: their types and where they were raised, never their text.
 
     A text may hold what a client sent, and would make each error a kind of its own.
     """

@@ -92,7 +92,7 @@ class Client:
         return Credentials(frozen.access_key or "", frozen.secret_key or "", frozen.token, expires_at)
 
     def bucket_url(self) -> str:
-        """Where clients find the bucket, which is what URLs are presigned for; as `ask` does, may refuse."""
+        """Where clients find the bucket: what URLs are presigned for. Raises what `ask` does."""
         s3, public = self.s3(), self._settings.s3_public_endpoint_url
         with self._lock:
             client = make_client(self._session, self._settings, public) if public else s3

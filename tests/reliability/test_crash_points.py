@@ -136,14 +136,14 @@ def test_a_retry_repairs_a_failed_step(world, faulty, faults, store, case, step,
     faults.fail(step, after=after, error=lambda: ApiError(reason))
     with meanwhile(store, case, world):
         response = world.api.call(*case.request(world))
-    faults.planned.clear()  # one that was not met must not befall another test
+    faults.planned.clear()  # one that was not reached must not hit another test
     failure = _failure_of(response)
     assert failure == reason.name or (case.name, step) in ANSWERED_ALL_THE_SAME, response.text
     goes_on(world, case, step, after)
 
 
-# Querying answers from the table when S3 cannot be asked. Who was overtaken answers the other's upload,
-# whatever became of its own. An upload that no file keeps is the business of the bucket's lifecycle rule.
+# Querying answers from the table when S3 cannot be asked. A call that was overtaken answers the other call's
+# upload, whatever became of its own. The bucket's lifecycle rule removes an upload that no file keeps.
 ANSWERED_ALL_THE_SAME = {
     ("query parts", "Bucket.list_parts"),
     ("resume an upload that may be being assembled", "Bucket.list_parts"),

@@ -42,7 +42,7 @@ def test_what_a_test_builds_is_collected_when_it_is_over(env, build):
     del bucket
     gc.collect()
     assert client() is None
-    assert gc.get_freeze_count() <= before  # less, where something of pytest's is gone
+    assert gc.get_freeze_count() <= before  # less, if something of pytest's is gone
 
 
 def test_a_real_instance_freezes_once(env):

@@ -6,7 +6,7 @@ import socketserver
 import threading
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-# What drips, by where in an answer it happens.
+# What drips, by the part of the answer that does.
 DRIPS = {
     "status line": (b"", b"H"),
     "header": (OK + b"X-Long: ", b"a"),

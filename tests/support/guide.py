@@ -1,4 +1,4 @@
-"""Leads requests that a program made up to where something is: by themselves they never get there."""
+"""Gives requests that a program made up the ids of real sessions and files, which they would never guess."""
 
 import random
 from typing import ClassVar

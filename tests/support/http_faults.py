@@ -34,7 +34,7 @@ class FaultyProxy(HttpServer):
 
 
 def sometimes(share, *faults, seed=0):
-    """A fault that befalls this share of all requests."""
+    """A fault that hits this share of all requests."""
     dice = random.Random(seed)
 
     def fault(method, path):

@@ -84,7 +84,7 @@ class UseCase:
     end: str = "nothing"  # what becomes of the files then: see END
     uploads: int = 0  # as many as it starts
     kept: bool = True  # by a file; else what it starts is aborted again
-    # What befalls a request to S3 while the use case runs: a fault as FaultyProxy has them, or another call.
+    # What happens to S3 requests while the use case runs: a fault as FaultyProxy has them, or another call.
     meanwhile: Any = lambda world, method, path: None
 
 
