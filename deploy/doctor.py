@@ -59,7 +59,13 @@ def examine(env: Mapping[str, str]) -> Iterator[Finding]:
             yield wrong("settings", problem, SETTINGS_MEND)
         return
     yield ok("settings", f"STAGE is {settings.stage}, the store {settings.s3_endpoint_url or 'AWS'}")
-    with httpx.Client(timeout=20) as http:
+    try:
+        http = httpx.Client(timeout=20)
+    except (httpx.InvalidURL, ImportError, ValueError):  # whose text may quote a proxy's password
+        text = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names a proxy that the doctor cannot use"
+        yield wrong("settings", text, "Unset it for the doctor, or set it as in http://host:port.")
+        return
+    with http:
         yield from _examine(Deployment(settings, http))
 
 

@@ -147,7 +147,7 @@ class Settings(BaseModel):
         try:
             named = {name: env[name.upper()] for name in cls.model_fields if name.upper() in env}
             limits = {name: env[name] for name in sizes if name in env}
-            if bad := problems_of({name.upper(): value for name, value in (named | limits).items()}):
+            if bad := problems_of({name.upper(): value for name, value in (named | limits).items()}, env):
                 raise SettingsError("; ".join(bad))
             return cls.model_validate(named | {"max_category_mb": limits}, context=sign)
         except ValidationError as error:

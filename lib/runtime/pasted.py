@@ -1,4 +1,4 @@
-"""What was pasted into a setting with what belongs to it, or under another name. No value is ever told."""
+"""What was pasted into a setting as it cannot stay, or under another name. No value is ever told."""
 
 import re
 from collections.abc import Mapping
@@ -8,10 +8,17 @@ QUOTES = ('""', "''", "``", "“”")
 MAY_HAVE_QUOTES = re.compile("SECRET|TOKEN|KEY|CERT")
 # As integrations of databases with Vercel call it, after a prefix of the user's choice
 DATABASE_VARIABLE = re.compile(r"\w*(DATABASE|POSTGRES)\w*URL\w*")
+# What libraries read by themselves, and quote in their errors if it is anything else, password and all
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+PROXY = re.compile(r"(?i:https?://)?([^/?#\s]*@)?([\w.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?")
 
 
-def problems_of(values: Mapping[str, str]) -> list[str]:
-    """What is wrong with values whatever they mean, by their variables."""
+def problems_of(values: Mapping[str, str], env: Mapping[str, str]) -> list[str]:
+    """What is wrong with values whatever they mean, and with the proxies of an environment, by variable."""
+    proxies = [name for name in PROXIES if name in env and not PROXY.fullmatch(env[name])]
+    if proxies:
+        told = "must be as in http://user:password@host:port, with @ / ? # % in the password percent-encoded"
+        return [f"{name}: {told}" for name in proxies]
     # Bytes that are no text; Python reads them as halves of surrogate pairs
     halves = [name for name, value in values.items() if any("\ud800" <= char <= "\udfff" for char in value)]
     if halves:

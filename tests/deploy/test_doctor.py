@@ -636,6 +636,17 @@ def test_clocks_that_differ_are_wrong_by_so_many_seconds(healthy, seconds):
 # --- The command
 
 
+@pytest.mark.parametrize(
+    "proxy", ["http://u:hush/hush@127.0.0.1:1", "http://u:hush@[::1", "socks4://u:hush@127.0.0.1:1"]
+)
+def test_a_proxy_that_cannot_be_used_is_told_without_its_password(healthy, proxy):
+    """The environment of the doctor itself, which need not be the deployment's."""
+    done = run([""], healthy | {"ALL_PROXY": proxy})
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "ALL_PROXY names a proxy that the doctor cannot use" in done.stdout
+    assert "hush" not in done.stdout
+
+
 def run(arguments, env):
     command = [sys.executable, "-m", "deploy.doctor", *arguments]
     kept = {"PATH": os.environ["PATH"]}

@@ -78,6 +78,28 @@ def test_a_value_in_quotes_is_named_and_not_shown(name, quotes):
     assert text == f"{name}: must not be in quotes"
 
 
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"])
+@pytest.mark.parametrize(
+    "proxy",
+    ["socks5://u:hush@host:1080", "http://u:hu/sh@host:1", "http://u:hu?sh@host:1", "http://u:hush#@host",
+     "http://u:hush@[::1", "http://u:hush@host:port", "http://u:hush@ho st:1", "ftp://u:hush@host",
+     "u:hush@"],
+)  # fmt: skip
+def test_a_proxy_that_libraries_would_quote_is_named_and_not_shown(name, proxy):
+    text = problem(GOOD | {name: proxy})
+    assert text.startswith(f"{name}: must be as in http://user:password@host:port")
+    assert "hush" not in text
+    assert proxy not in text
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://u:p%2Fw@proxy.example.com:3128", "proxy:3128", "HTTP://10.0.0.1/", "https://[::1]:8080",
+              "http://u:p@ss@host:1", ""],
+)  # fmt: skip
+def test_a_proxy_that_libraries_take(proxy):
+    assert Settings.from_env(GOOD | {"HTTPS_PROXY": proxy})
+
+
 def test_a_secret_may_have_quotes():
     """The other side may have been given it with them, too."""
     secret = '"' + "s" * 32 + '"'
