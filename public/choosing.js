@@ -21,7 +21,7 @@ let choosing = Promise.resolve();
 /** One lot after the other: a file that is in two of them is one. @param {Iterable<File>} files */
 export function choose(files) {
   const lot = [...files];
-  return (choosing = choosing.then(() => chooseNow(lot)));
+  return (choosing = choosing.catch(() => {}).then(() => chooseNow(lot)));
 }
 
 /** @param {File[]} files */

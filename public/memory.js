@@ -15,12 +15,15 @@ let ownOnly = null;
 /** Whether a reload would find it. */
 export let isKept = true;
 
+/** Another app of this origin may write under the same name. @param {any} file */
+const isWhole = (file) => file?.size > 0 && ["fileId", "fileKey", "name", "type"].every((key) => typeof file[key] === "string");
+
 /** @returns {Memory} */
 export function stored() {
   try {
     const { session = null, files = [] } = JSON.parse((isKept ? localStorage.getItem(STORE) : ownOnly) ?? "{}");
     // Before each file had its session, all of them were of one.
-    return { session, files: files.map((/** @type {Remembered} */ file) => ({ sessionId: session?.sessionId, ...file })) };
+    return { session, files: files.filter(isWhole).map((/** @type {Remembered} */ file) => ({ sessionId: session?.sessionId, ...file })) };
   } catch {
     return { session: null, files: [] };
   }

@@ -2,7 +2,7 @@
 /** The upload page: what people do on it, and what follows. */
 
 import { askBeforeCancelling, cancelAll } from "./cancelling.js";
-import { inState, isActive, items, refresh, say, unfinished } from "./list.js";
+import { change, inState, isActive, items, refresh, say, unfinished } from "./list.js";
 import { choose } from "./choosing.js";
 import { filesOf, withoutHidden } from "./folders.js";
 import { onChangeElsewhere, remember, stored } from "./memory.js";
@@ -58,6 +58,7 @@ function listen() {
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && restore());
   if (!Reflect.has(folder, "webkitdirectory")) [folder, ...(folder.labels ?? [])].forEach((one) => (one.hidden = true)); // some phones
   addEventListener("offline", () => items().some(isActive) && say(["Offline. It goes on when the network is back."]));
+  for (const event of ["offline", "online"]) addEventListener(event, () => inState("registering", "waiting", "cancelling").forEach((item) => change(item, {})));
   listenForDrops();
 }
 

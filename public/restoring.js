@@ -1,7 +1,7 @@
 // @ts-check
 /** What storage, the API and other tabs know of earlier uploads. */
 
-import { UploadError } from "./upload-client.js";
+import { SESSION_OVER, UploadError } from "./upload-client.js";
 import { addItem, judge } from "./choosing.js";
 import { change, inState, items } from "./list.js";
 import { store, stored } from "./memory.js";
@@ -76,15 +76,19 @@ async function restoreSession(sessionId, some) {
   } catch (error) {
     if (!(error instanceof UploadError)) throw error;
     if (error.status === 401) return askForToken(explainAlone(error));
-    if (error.status === 404) return over(sessionId, some);
+    if (SESSION_OVER.has(error.reason)) return over(sessionId, some);
+    if (error.isOver) return void (isDue = true); // one of its files was cancelled meanwhile: look again
     complain(explainAlone(error));
-    setTimeout(restore, AGAIN_MS);
+    clearTimeout(again);
+    again = setTimeout(restore, AGAIN_MS);
   } finally {
     clearTimeout(slow);
   }
 }
 
 let isTroubled = false;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let again;
 
 /** @param {string} text */
 function complain(text) {

@@ -21,8 +21,9 @@ export function token() {
 function keep(text) {
   ownOnly = text;
   try {
+    sessionStorage.removeItem(TOKEN); // if there is no room for this one, the last one must not stay
     sessionStorage.setItem(TOKEN, text);
-  } catch { /* blocked */ }
+  } catch { /* blocked, or full */ }
 }
 
 /** @param {string} problem what the API said */
@@ -40,7 +41,7 @@ export function listenForToken(then) {
   const input = /** @type {HTMLInputElement} */ (element("token"));
   element("token-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    keep(input.value.trim());
+    keep(input.value.trim().replace(/^bearer\s+/i, ""));
     input.value = "";
     show("sign-in", false);
     element("input").focus();

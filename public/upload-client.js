@@ -50,30 +50,31 @@ export class UploadClient {
 
   /** @param {{ maxFiles?: number, metadata?: object }} [body] @param {AbortSignal} [signal] @returns {Promise<Session>} */
   createSession(body = {}, signal) {
-    return this.#api.call("POST", "", body, { signal });
+    return this.#api.call("POST", "", body, { signal, needs: "sessionId" });
   }
 
   /** @param {string} sessionId @param {AbortSignal} [signal] @returns {Promise<SessionDetail>} */
   getSession(sessionId, signal) {
-    return this.#api.call("GET", `/${sessionId}`, undefined, { signal });
+    return this.#api.call("GET", `/${sessionId}`, undefined, { signal, needs: "files" });
   }
 
   /** Which parts the store has. @param {string} sessionId @param {string} fileId @returns {Promise<PartsAnswer>} */
   getParts(sessionId, fileId) {
-    return this.#api.call("GET", `/${sessionId}/files/${fileId}/parts`);
+    return this.#api.call("GET", `/${sessionId}/files/${fileId}/parts`, undefined, { needs: "missingPartNumbers" });
   }
 
   /** Which parts the store has, and URLs for those that it lacks. @param {string} sessionId @param {string} fileId
    * @param {{ fromPart?: number, signal?: AbortSignal }} [options] @returns {Promise<PartsAnswer>} */
   presign(sessionId, fileId, { fromPart = 1, signal } = {}) {
     const path = `/${sessionId}/files/${fileId}/parts?presign=true&fromPart=${fromPart}`;
-    return this.#api.call("GET", path, undefined, { signal });
+    return this.#api.call("GET", path, undefined, { signal, needs: "missingPartNumbers" });
   }
 
   /** Have the store assemble a file whose parts are all there. @param {string} sessionId @param {string} fileId
    * @param {{ parts?: ReportedPart[], signal?: AbortSignal }} [options] @returns {Promise<CompletedFile>} */
   complete(sessionId, fileId, { parts, signal } = {}) {
-    return this.#api.call("POST", `/${sessionId}/files/${fileId}/complete`, parts ? { parts } : {}, { signal });
+    const path = `/${sessionId}/files/${fileId}/complete`;
+    return this.#api.call("POST", path, parts ? { parts } : {}, { signal, needs: "fileId" });
   }
 
   /** Abort every unfinished upload of a session. @param {string} sessionId */
@@ -116,7 +117,7 @@ export class UploadClient {
     let asked = some;
     for (let failures = 1; asked.length; failures++) {
       const files = asked.map((item) => metadataOf(item, session.partSizeBytes));
-      const body = await this.#api.call("POST", `/${session.sessionId}/files/batch`, { files }, { signal });
+      const body = await this.#api.call("POST", `/${session.sessionId}/files/batch`, { files }, { signal, needs: "results" });
       asked.forEach((item, i) => answers.set(item.fileId, registrationOf(session, item, body.results[i], body.requestId)));
       asked = failures < ITEM_ATTEMPTS ? asked.filter((item) => answers.get(item.fileId)?.error?.isTransient) : [];
       if (asked.length) await wait(backoffMs(failures), signal);
@@ -144,6 +145,6 @@ function registrationOf({ sessionId }, { file, fileId }, result, requestId) {
 /** Deleting what is not there any more succeeds. @param {Promise<unknown>} deletion */
 async function gone(deletion) {
   await deletion.catch((error) => {
-    if (!(error instanceof UploadError) || error.status !== 404) throw error;
+    if (!(error instanceof UploadError) || !error.isOver) throw error;
   });
 }

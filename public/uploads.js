@@ -67,7 +67,7 @@ function room(session, next) {
 
 /** Register what was chosen, all at once, and send what was accepted. @param {Item[]} some */
 export async function start(some) {
-  some.forEach((item) => change(item, { state: "registering", error: undefined }));
+  some.forEach((item) => change(item, { state: "registering", error: undefined, isRegistered: false }));
   await Promise.all(some.map(hold)); // before they are remembered: other tabs see at once that they are live
   await Promise.all(some.map(mark));
   if (!isKnown()) await learnPolicy();
@@ -147,7 +147,7 @@ export async function run(item, upload) {
   item.stop = new AbortController();
   item.pause = new AbortController();
   item.goesOn = false;
-  change(item, { state: "queued", error: undefined });
+  change(item, { state: "queued", error: undefined, isRegistered: true });
   let first = !upload;
   try {
     const { fileUrl } = await client.upload(upload ?? { sessionId, fileId, file }, {
@@ -250,7 +250,7 @@ export function pause(item) {
 export function retry(some) {
   const able = some.filter((item) => item.file);
   able.forEach((item) => (item.renewals = 0));
-  const registered = able.filter((item) => item.state === "failed" && item.sentByPart.length > 0);
+  const registered = able.filter((item) => item.state === "failed" && item.isRegistered);
   registered.forEach((item) => run(item));
   const others = able.filter((item) => !registered.includes(item));
   if (others.length) start(others);

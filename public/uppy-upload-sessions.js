@@ -16,8 +16,8 @@ import { UploadError, oneSession, registerAcrossSessions } from "./upload-client
 const MAX_RENEWALS = 3; // of one file: an upload that is gone again and again is not followed forever
 const NO_DATA = "This file is not on this device, or has to be chosen again.";
 
-/** Uppy may hold a Blob, or a file that was renamed. @param {UppyFile} file @returns {File} */
-const asFile = ({ data, name, type }) => (data instanceof File && data.name === name ? data : new File([data], name, { type }));
+/** Uppy may hold a Blob, or a file that was renamed: `meta.name` is what the Dashboard edits. @param {UppyFile} file @returns {File} */
+const asFile = ({ data, type, name, meta: { name: title = name } }) => (data instanceof File && data.name === title ? data : new File([data], title, { type }));
 
 const Plugin = /** @type {new (uppy: any, options: Options) => { uppy: any, opts: Options }} */ (BasePlugin);
 
@@ -38,20 +38,18 @@ export default class UploadSessions extends Plugin {
     this.uppy.off("file-removed", this.#discard);
   }
 
-  /** A file, once it is paused, or is not; undefined once it is removed.
-   * @param {string} id @param {boolean} isPaused @returns {Promise<UppyFile | undefined>} */
-  #when(id, isPaused) {
-    return new Promise((resolve) => {
-      const look = () => {
-        const file = this.uppy.getFile(id);
-        if (file && !!file.isPaused !== isPaused) return;
-        this.uppy.off("state-update", look);
-        resolve(file);
-      };
-      this.uppy.on("state-update", look);
-      look();
-    });
+  /** Look at a file (undefined once it is removed) now and at each change, until there is enough. @param {string} id
+   * @param {(file: UppyFile | undefined) => boolean | void} isEnough @returns {() => void} ends it */
+  #watch(id, isEnough) {
+    const end = () => this.uppy.off("state-update", look);
+    const look = () => isEnough(this.uppy.getFile(id)) && end();
+    this.uppy.on("state-update", look);
+    look();
+    return end;
   }
+
+  /** A file, once it is not paused; undefined once it is removed. @param {string} id @returns {Promise<UppyFile | undefined>} */
+  #unpaused = (id) => new Promise((resolve) => this.#watch(id, (now) => !now?.isPaused && (resolve(now), true)));
 
   /** @param {string[]} ids */
   #upload = async (ids) => {
@@ -90,10 +88,10 @@ export default class UploadSessions extends Plugin {
 
   /** @param {string} id @param {Registration} [registration] without one: what is missing @param {number} [renewals] @returns {Promise<void>} */
   async #send(id, registration, renewals = 0) {
-    const file = await this.#when(id, false);
+    const file = await this.#unpaused(id);
     if (!file) return;
     const [stop, pause] = [new AbortController(), new AbortController()];
-    this.#when(id, true).then((paused) => (paused ? pause : stop).abort());
+    const unwatch = this.#watch(id, (now) => void (now ? now.isPaused && pause.abort() : stop.abort()));
     try {
       const result = await this.opts.client.upload(registration ?? { ...file.uploadSession, file: file.data }, {
         signal: stop.signal, pause: pause.signal,
@@ -107,6 +105,8 @@ export default class UploadSessions extends Plugin {
       if (!isOver || renewals >= MAX_RENEWALS) return this.#fail(id, error);
       this.uppy.setFileState(id, { uploadSession: undefined });
       await this.#registerAndSend([this.uppy.getFile(id)], renewals + 1);
+    } finally {
+      unwatch();
     }
   }
 
@@ -118,7 +118,7 @@ export default class UploadSessions extends Plugin {
 
   /** Uppy shows an error's `details`, too: those of an UploadError are for programs. @param {string} id @param {any} error */
   #fail(id, error) {
-    this.#tell("upload-error", id, new Error(error.message, { cause: error }));
+    this.#tell("upload-error", id, new Error(error?.message ?? String(error), { cause: error }));
   }
 
   /** Abort at the API what was registered for a file. @param {UppyFile} file */

@@ -3,10 +3,11 @@
 
 import { UploadError, refusal } from "./errors.js";
 import { Reach } from "./reach.js";
-import { backoffMs, isOffline, linked, pause, untilOnline } from "./waiting.js";
+import { backoffMs, isOffline, linked, pause, unlessAborted, untilOnline } from "./waiting.js";
 
 /** @typedef {import("./types.js").Token} Token @typedef {import("./types.js").TokenQuestion} TokenQuestion */
-/** @typedef {{ signal?: AbortSignal, onWait?: () => void, attempts?: number }} CallOptions */
+/** @typedef {{ signal?: AbortSignal, onWait?: () => void, attempts?: number, needs?: string }} CallOptions
+ *   `needs`: what the answer has, if it is the API's */
 
 const SESSIONS = "/api/mocs/uploads/sessions";
 const ANSWER_MS = 60_000; // an API call that is not answered in so long is given up, and tried again
@@ -36,7 +37,7 @@ export class Api {
    * @param {CallOptions} [options] @returns {Promise<any>}
    */
   call(method, path, body, options = {}) {
-    return this.retry(() => this.#callOnce(method, path, body, options.signal), options);
+    return this.retry(() => this.#callOnce(method, path, body, options), options);
   }
 
   /** The server's time in ms, as far as it has been told; a change of this computer's clock does not matter. */
@@ -64,34 +65,50 @@ export class Api {
     }
   }
 
-  /** @param {string} method @param {string} path @param {object} [body] @param {AbortSignal} [signal] */
-  async #callOnce(method, path, body, signal) {
-    const token = await this.#getToken({ refused: false });
+  /** @param {string} method @param {string} path @param {object | undefined} body @param {CallOptions} options */
+  async #callOnce(method, path, body, { signal, needs }) {
+    const token = await this.#tokenOf(() => this.#ask(false), signal);
     let { response, text } = await this.#fetch(method, path, body, token, signal);
     if (response.status === 401) {
-      const other = await this.#otherToken(token);
+      const other = await this.#tokenOf(() => this.#otherToken(token), signal);
       if (other && other !== token) ({ response, text } = await this.#fetch(method, path, body, other, signal));
     }
     if (!response.ok) throw refusal(response, text);
-    const answer = this.#parse(text, response);
+    const answer = this.#parse(text, response, needs);
     this.#learnTime(response, answer);
     return answer;
   }
 
+  /** @param {boolean} refused */
+  async #ask(refused) {
+    return this.#getToken({ refused });
+  }
+
+  /** The app's answer, which may take as long as somebody needs to sign in, or fail with the network.
+   * @param {() => Promise<Token>} question @param {AbortSignal} [signal] */
+  async #tokenOf(question, signal) {
+    try {
+      return await unlessAborted(question(), signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      const isNetwork = isOffline() || error instanceof TypeError; // which is what a fetch fails with
+      throw isNetwork ? new UploadError("NETWORK", "There is no access token: asking for one failed.", { cause: error }) : error;
+    }
+  }
+
   /** The token after a refused one: one renewal for all requests that were refused. @param {Token} token */
   async #otherToken(token) {
-    const current = this.#renewing ?? (await this.#getToken({ refused: false }));
+    const current = this.#renewing ?? (await this.#ask(false));
     if (current !== token) return current;
-    this.#renewing ??= Promise.resolve(this.#getToken({ refused: true })).finally(() => (this.#renewing = null));
+    this.#renewing ??= this.#ask(true).finally(() => (this.#renewing = null));
     return this.#renewing;
   }
 
   /** @param {string} method @param {string} path @param {object | undefined} body @param {Token} token @param {AbortSignal} [signal] */
   async #fetch(method, path, body, token, signal) {
     const url = this.#baseUrl + SESSIONS + path;
-    /** @type {Record<string, string>} */
-    const headers = token ? { Authorization: `Bearer ${token}` } : {};
-    if (body) headers["Content-Type"] = "application/json";
+    const headers = headersFor(token);
+    if (body) headers.set("Content-Type", "application/json");
     const limit = linked(signal);
     const timer = setTimeout(() => limit.abort("late"), ANSWER_MS);
     try {
@@ -110,14 +127,14 @@ export class Api {
     }
   }
 
-  /** @param {string} text @param {Response} response */
-  #parse(text, response) {
+  /** @param {string} text @param {Response} response @param {string} [needs] */
+  #parse(text, { status }, needs) {
     try {
-      return text ? JSON.parse(text) : undefined;
-    } catch {
-      const message = "Something else than the upload service answered: check the address of the API.";
-      throw new UploadError("UNEXPECTED", message, { status: response.status });
-    }
+      const answer = text ? JSON.parse(text) : undefined;
+      if (!needs || needs in answer) return answer;
+    } catch { /* it is no JSON, or no object */ }
+    const message = "Something else than the upload service answered: check the address of the API.";
+    throw new UploadError("UNEXPECTED", message, { status });
   }
 
   /** From the `Date` header; if that cannot be read, from when an answer's URLs were signed.
@@ -126,6 +143,15 @@ export class Api {
     const urls = answer?.presignedUrls ?? answer?.results?.find((/** @type {any} */ one) => one.presignedUrls?.length)?.presignedUrls;
     const date = Date.parse(response.headers.get("Date") ?? "") || signingTime(urls?.[0]?.url);
     if (date) this.#clock = { serverMs: date, at: performance.now() };
+  }
+}
+
+/** @param {Token} token */
+function headersFor(token) {
+  try {
+    return new Headers(token ? { Authorization: `Bearer ${token}` } : {});
+  } catch {
+    throw new UploadError("TOKEN_INVALID", "The access token has characters that no token has.", { status: 401 });
   }
 }
 

@@ -8,6 +8,8 @@ const STATUS_OF_CODE = /** @type {Record<string, number>} */ ({
 });
 const FINAL = new Set(["STORAGE_REFUSED"]); // 5xx that no repetition changes: the store's settings are wrong
 const STALE = new Set(["ExpiredToken", "InvalidToken", "TokenRefreshRequired", "NoSuchUpload"]);
+const LOST_ON_THE_WAY = new Set(["RequestTimeout", "IncompleteBody", "BadDigest", "OperationAborted"]); // S3's, below 500
+const NOT_ALLOWED = new Set([401, 403, 413]);
 
 /** The session is over: its files need another one. */
 export const SESSION_OVER = new Set(["SESSION_EXPIRED", "SESSION_NOT_ACTIVE", "SESSION_NOT_FOUND"]);
@@ -21,10 +23,10 @@ export class UploadError extends Error {
   /**
    * @param {string} reason the API's own, or NETWORK, CORS, STORE_REFUSED, STORE_FAILED, FILE_UNREADABLE, UNEXPECTED
    * @param {string} message
-   * @param {{ status?: number, details?: Record<string, any>, requestId?: string, retryAfterMs?: number }} [more]
+   * @param {{ status?: number, details?: Record<string, any>, requestId?: string, retryAfterMs?: number, cause?: unknown }} [more]
    */
-  constructor(reason, message, { status = 0, details = {}, requestId, retryAfterMs } = {}) {
-    super(message);
+  constructor(reason, message, { status = 0, details = {}, requestId, retryAfterMs, cause } = {}) {
+    super(message, { cause });
     this.name = "UploadError";
     this.reason = reason;
     this.status = status;
@@ -59,10 +61,11 @@ export class UploadError extends Error {
 export function storeError(status, body, requestId) {
   if (status === 0) return new UploadError("NETWORK", "The connection to the store broke.");
   const storeCode = /<Code>(\w+)<\/Code>/.exec(body)?.[1] ?? "";
-  const isOver = status === 429 || status >= 500 || storeCode === "RequestTimeout";
-  const message = isOver ? "The store could not take a part." : "The store refused a part.";
+  // A proxy's answer has no code: what it says of itself may be over in a moment.
+  const isPassing = status >= 500 || status === 429 || LOST_ON_THE_WAY.has(storeCode) || (!storeCode && !NOT_ALLOWED.has(status));
+  const message = isPassing ? "The store could not take a part." : "The store refused a part.";
   const more = { status, requestId, details: { storeStatus: status, storeCode } };
-  return new UploadError(isOver ? "STORE_FAILED" : "STORE_REFUSED", message, more);
+  return new UploadError(isPassing ? "STORE_FAILED" : "STORE_REFUSED", message, more);
 }
 
 /** What a response that is no success says. @param {Response} response @param {string} text */
@@ -92,9 +95,16 @@ function retryAfterMs(headers) {
  * @param {any} error @param {{ status?: number, requestId?: string, retryAfterMs?: number }} [more] */
 export function errorOf(error, more = {}) {
   const status = more.status ?? STATUS_OF_CODE[error?.code] ?? 0;
-  const message = textOf(error?.message) || `The upload service answered ${status || "with an error"}.`;
   const details = error?.details && typeof error.details === "object" ? error.details : {};
+  const message = forPeople(textOf(error?.message), details) || `The upload service answered ${status || "with an error"}.`;
   return new UploadError(textOf(error?.reason) || "UNEXPECTED", message, { ...more, status, details });
+}
+
+/** The API's words, with the numbers that they refer a program to. @param {string} text @param {Record<string, any>} details */
+function forPeople(text, { maxSizeBytes, nextAllowedAt }) {
+  const most = maxSizeBytes ? ` (at most ${(maxSizeBytes / 1e6).toFixed(1)} MB)` : "";
+  const later = nextAllowedAt ? new Date(nextAllowedAt).toLocaleString() : "a while";
+  return text.replace(/: see details[.\w]*$/, `${most}.`).replace("details.nextAllowedAt", later);
 }
 
 /** @param {unknown} value */

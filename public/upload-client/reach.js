@@ -22,12 +22,12 @@ export class Reach {
   async nameFailure(url, message, remedy) {
     const origin = originOf(url);
     const network = new UploadError("NETWORK", message);
-    if (origin === globalThis.location?.origin || this.#answered.has(origin)) return network;
+    if (origin === globalThis.origin || this.#answered.has(origin)) return network;
     if (!(await isThere(origin))) return network;
     const unheard = (this.#unheard.get(origin) ?? 0) + 1;
     this.#unheard.set(origin, unheard);
     if (unheard < 2) return new UploadError("NETWORK", message, { retryAfterMs: 300 });
-    const page = globalThis.location?.origin ?? "this page";
+    const page = globalThis.origin ?? "this page";
     return new UploadError("CORS", `${origin} does not allow requests from ${page}: ${remedy}`, { details: { origin } });
   }
 }
@@ -46,7 +46,7 @@ async function isThere(origin) {
   }
 }
 
-/** @param {string} url */
+/** As fetch resolves it: a frame or a window that a page has written has that page's base. @param {string} url */
 function originOf(url) {
-  return new URL(url, globalThis.location?.href).origin;
+  return new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href).origin;
 }

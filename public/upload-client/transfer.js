@@ -93,11 +93,11 @@ export class Transfer {
     });
   }
 
-  /** @param {string} method @param {string} path @param {object} [body] @param {number} [attempts] */
-  #call(method, path, body, attempts) {
+  /** @param {string} method @param {string} path @param {object | undefined} body @param {string} [needs] @param {number} [attempts] */
+  #call(method, path, body, needs, attempts) {
     const onWait = attempts ? undefined : this.#sayWaiting;
     const { signal } = attempts ? this.#stop : this.#halt;
-    return this.api.call(method, this.#path + path, body, { signal, onWait, attempts });
+    return this.api.call(method, this.#path + path, body, { signal, onWait, attempts, needs });
   }
 
   // --- Which parts
@@ -117,14 +117,15 @@ export class Transfer {
   #resume({ status, partCount, partSizeBytes, missingPartNumbers }) {
     this.#partSize = partSizeBytes;
     const missing = new Set(status === "completed" ? [] : missingPartNumbers);
-    this.#sentByPart = Array.from({ length: partCount }, (_, i) => (missing.has(i + 1) ? 0 : this.#sizeOf(i + 1)));
+    const before = this.#sentByPart; // what is shown never falls, also when the store has lost it
+    this.#sentByPart = Array.from({ length: partCount }, (_, i) => (missing.has(i + 1) ? before[i] ?? 0 : this.#sizeOf(i + 1)));
     this.#sentBytes = this.#sentByPart.reduce((sum, bytes) => sum + bytes, 0);
     return [...missing];
   }
 
   /** Ask what is missing, with fresh URLs; one question for all parts that wait for it. @param {number} fromPart */
   #askForParts(fromPart) {
-    this.#asking ??= this.#call("GET", `/parts?presign=true&fromPart=${fromPart}`)
+    this.#asking ??= this.#call("GET", `/parts?presign=true&fromPart=${fromPart}`, undefined, "missingPartNumbers")
       .then((answer) => {
         for (const entry of answer.presignedUrls ?? []) this.#urls.set(entry.partNumber, entry);
         return answer;
@@ -181,11 +182,12 @@ export class Transfer {
     throw failures.find(isOver) ?? failures[0];
   }
 
-  /** Send one part, with another URL if the store refuses the one it had; once.
+  /** Send one part; if the store refuses its URL, at once with another one.
    * @param {number} part @param {(sent: number) => void} track */
   async #send(part, track) {
-    let renewals = 0, breaks = 0;
+    let breaks = 0;
     const etag = await this.api.retry(async () => {
+      let renewals = 0;
       for (;;) {
         const entry = await this.#urlFor(part);
         try {
@@ -249,8 +251,9 @@ export class Transfer {
     this.#reportedAt = performance.now();
     const parts = this.#unreported.splice(0, MAX_REPORT_SIZE);
     try {
-      await this.#call("POST", "/parts", { parts }, 1);
+      await this.#call("POST", "/parts", { parts }, undefined, 1);
     } catch (error) {
+      if (!this.#left) return; // `complete` is under way: it counts
       const isCompleted = error instanceof UploadError && error.reason === "FILE_COMPLETED";
       if (isOver(error)) this.#stop.abort(error);
       else if (isCompleted) this.#stop.abort(COMPLETED);
@@ -264,10 +267,10 @@ export class Transfer {
   async #complete() {
     this.#say("completing");
     const parts = this.#unreported.splice(0, MAX_REPORT_SIZE);
-    const completed = await this.#call("POST", "/complete", parts.length ? { parts } : {}).catch((error) => {
+    const completed = await this.#call("POST", "/complete", parts.length ? { parts } : {}, "fileId").catch((error) => {
       // Another tab has sent the same part: what the store has counts.
       if (!(error instanceof UploadError) || error.reason !== "ETAG_MISMATCH" || !parts.length) throw error;
-      return this.#call("POST", "/complete", {});
+      return this.#call("POST", "/complete", {}, "fileId");
     });
     this.#sentByPart = this.#sentByPart.map((_, i) => this.#sizeOf(i + 1));
     this.#sentBytes = this.upload.file.size;

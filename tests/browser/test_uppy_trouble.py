@@ -139,3 +139,71 @@ def test_files_whose_session_is_cancelled_midway_share_the_next_one(page, store,
     for name in ("one.pdf", "two.pdf", "three.pdf"):
         page.expect(name, "done")
     assert len(made) == 2
+
+
+def test_no_listener_stays_behind(page, store):
+    page.ask(
+        """() => {
+            window.listeners = 0;
+            const { on, off } = uppy;
+            uppy.on = (event, react) => (window.listeners++, on.call(uppy, event, react));
+            uppy.off = (event, react) => (window.listeners--, off.call(uppy, event, react));
+        }"""
+    )
+    page.add("manual.pdf", 12 * MIB)
+    page.go_until_held(store, 2)
+    page.ask("uppy.pauseAll(); uppy.resumeAll()")
+    store.release()
+    page.expect("manual.pdf", "done")
+    page.wait_for(lambda: page.ask("listeners"), 0)
+
+
+def test_a_file_has_the_name_that_people_give_it(page, api):
+    """As the Dashboard edits it."""
+    file = page.add("manual.pdf", 500)
+    page.tab.evaluate("(id) => uppy.setFileMeta(id, { name: 'lighthouse.pdf' })", file)
+    page.go()
+    page.expect("manual.pdf", "done")
+    session = page.ask("uppy.getFiles()[0].uploadSession.sessionId")
+    assert [one["name"] for one in api.show(session)["files"]] == ["lighthouse.pdf"]
+
+
+def test_words_for_programs_are_not_for_people(page):
+    page.add("parts.csv", 6 * MIB, "text/csv")
+    page.add("setup.exe", 10, "application/x-msdownload")
+    page.go()
+    page.expect("parts.csv", "failed")
+    page.expect("setup.exe", "failed")
+    assert error_of(page, "parts.csv") == "The file is larger than its category allows (at most 5.2 MB)."
+    assert error_of(page, "setup.exe") == "This type is not allowed."
+
+
+def test_everything_is_cancelled_and_pressed_once_more(page, store, s3, env):
+    for name in ("one.pdf", "two.pdf", "three.pdf"):
+        page.add(name, 12 * MIB)
+    page.go_until_held(store)
+    ids = page.ask("uppy.getFiles().map((one) => one.uploadSession.fileId)")
+    page.ask("uppy.cancelAll(); uppy.cancelAll(); uppy.resumeAll(); uppy.pauseAll(); void uppy.retryAll()")
+    page.wait_for(lambda: [name in open_uploads(s3, env) for name in ids], [False] * 3)
+    store.release()
+    page.add("one.pdf", 12 * MIB)
+    page.go()
+    page.expect("one.pdf", "done")
+    expect_bytes(page, s3, env, "one.pdf", 12 * MIB)
+    assert page.errors == []
+
+
+def test_a_reload_after_the_session_has_ended_begins_anew(page, store, api, s3, env):
+    page.add("manual.pdf", 12 * MIB)
+    page.tab.wait_for_timeout(1500)  # Golden Retriever writes the file to IndexedDB
+    page.go_until_held(store, 2)
+    page.tab.wait_for_timeout(1500)  # and the state, now and then
+    session = page.ask("uppy.getFiles()[0].uploadSession.sessionId")
+    page.open()
+    page.wait_for(lambda: store.dropped, 2)
+    api.ok("DELETE", f"/{session}")
+    store.release()
+    page.tab.wait_for_function("uppy.getState().recoveredState && uppy.getFiles().length === 1")
+    page.ask("uppy.emit('restore-confirmed')")
+    page.expect("manual.pdf", "done")
+    expect_bytes(page, s3, env, "manual.pdf", 12 * MIB)
