@@ -1,5 +1,6 @@
 """The public keys of an issuer of tokens, fetched when they are needed."""
 
+import copy
 import json
 import math
 import threading
@@ -13,7 +14,7 @@ from lib.runtime.fetch import Answer, FetchError, fetch
 
 RSA = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
 # Pinned: the token's own header never chooses between a public key and a secret (RFC 8725, 3.1).
-ASYMMETRIC = [*RSA, "ES256", "ES384", "ES512", "EdDSA"]
+ASYMMETRIC = [*RSA, "ES256", "ES384", "ES512", "EdDSA", "Ed25519", "Ed448"]
 
 MAX_BYTES = 512 * 1024  # of a JWKS; the largest known ones are a tenth of that
 
@@ -163,12 +164,18 @@ def _verifying(jwk: dict[str, Any]) -> Keys:
     """Nothing if it is a key of an unknown kind, or not for signatures, or private: anybody could sign."""
     import jwt
 
+    curve = str(jwk.get("crv"))
+    is_edwards = curve in ("Ed25519", "Ed448") and jwk.get("alg") in (curve, "EdDSA", None)
     try:
-        key = jwt.PyJWK(jwk)
+        key = jwt.PyJWK(jwk, "EdDSA" if is_edwards else None)
     except (jwt.PyJWTError, ValueError, KeyError, AttributeError, TypeError):
         return {}
     if key.public_key_use not in ("sig", None) or key.algorithm_name not in ASYMMETRIC or "d" in jwk:
         return {}
     if key.key_type == "RSA" and not jwk.get("alg"):
         return dict.fromkeys(RSA, key.key)  # RFC 7517, 4.4: `alg` may be left out, and RSA has several
-    return {key.algorithm_name: key}
+    keys: Keys = {key.algorithm_name: key}
+    if is_edwards:  # RFC 9864, 2.2: the same by the name of the curve, which PyJWT does not know
+        keys[curve] = copy.copy(key)
+        keys[curve].algorithm_name = curve
+    return keys

@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import jwt
 import pytest
-from jwt.algorithms import RSAAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 
 from lib.runtime.fetch import FetchError
 from lib.runtime.jwks import KeySet, KeysUnavailableError
@@ -289,6 +291,22 @@ def test_a_key_without_alg_of_another_kind_has_the_one_of_its_curve(api, keys, a
     del shown["alg"]
     keys.body = json.dumps({"keys": [shown]}).encode()
     assert create(api, keys.sign("two", claims())).status_code == 201
+
+
+@pytest.mark.parametrize("curve", [Ed25519PrivateKey, Ed448PrivateKey])
+@pytest.mark.parametrize("shown", ["EdDSA", "its curve's", None])
+@pytest.mark.parametrize("signed", ["EdDSA", "its curve's"])
+def test_edwards_curves_have_two_names(api, keys, curve, shown, signed):
+    """RFC 9864 has names for each curve in place of the one for both."""
+    key = curve.generate()
+    jwk = json.loads(OKPAlgorithm.to_jwk(key.public_key())) | {"kid": "1"}
+    names = {"EdDSA": "EdDSA", "its curve's": jwk["crv"]}
+    keys.body = json.dumps({"keys": [jwk | ({"alg": names[shown]} if shown else {})]}).encode()
+    token = assembled({"alg": names[signed], "kid": "1"}, claims(), key.sign)
+    assert create(api, token).status_code == 201
+    assert_refused(create(api, assembled({"alg": names[signed], "kid": "1"}, claims(), lambda _: bytes(64))))
+    other = {"Ed25519": "Ed448", "Ed448": "Ed25519"}[jwk["crv"]]
+    assert_refused(create(api, assembled({"alg": other, "kid": "1"}, claims(), key.sign)))
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 500])
