@@ -1,7 +1,7 @@
 // @ts-check
 /** What finished files show: a link, if the file can be read without signing in, and a small picture of images. */
 
-import { after } from "./patience.js";
+import { timeoutSignal } from "./timeout.js";
 
 const PREVIEW_PX = 96;
 const MAX_PREVIEW_BYTES = 20_000_000;
@@ -11,7 +11,7 @@ let readable;
 
 /** @param {string} url */
 export function isReadable(url) {
-  readable ??= fetch(url, { method: "HEAD", credentials: "omit", signal: after(10_000) }).then(({ ok }) => ok, () => false);
+  readable ??= fetch(url, { method: "HEAD", credentials: "omit", signal: timeoutSignal(10_000) }).then(({ ok }) => ok, () => false);
   return readable;
 }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** What may be uploaded, as the API says it (`x-upload-policy`); the API judges, this only saves people the way. */
 
-import { after } from "./patience.js";
+import { timeoutSignal } from "./timeout.js";
 import { apart, bytes } from "./words.js";
 
 /**
@@ -24,7 +24,7 @@ let policy = { categories: [] };
 
 /** Raises what fetch raises, and an Error if something else answered. @returns {Promise<{ isTokenNeeded: boolean }>} */
 export async function loadPolicy() {
-  const response = await fetch("api/openapi.json", { signal: after(ANSWER_MS) });
+  const response = await fetch("api/openapi.json", { signal: timeoutSignal(ANSWER_MS) });
   const document = await response.json();
   const told = document["x-upload-policy"];
   if (!response.ok || !told?.categories?.length) throw new Error("That was not the API's description.");

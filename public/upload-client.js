@@ -22,7 +22,7 @@
 import { Api } from "./upload-client/api.js";
 import { UploadError, errorOf } from "./upload-client/errors.js";
 import { metadataOf, uuid } from "./upload-client/files.js";
-import { Line } from "./upload-client/line.js";
+import { PartQueue } from "./upload-client/part-queue.js";
 import { Transfer } from "./upload-client/transfer.js";
 import { backoffMs, pause as wait, unlessAborted } from "./upload-client/waiting.js";
 
@@ -36,7 +36,7 @@ const ITEM_ATTEMPTS = 4; // a file of a batch that the store or the database did
 /** One user of the API. `parallel` limits the parts under way, over all files. */
 export class UploadClient {
   #api;
-  #line;
+  #queue;
   #batchSize = BATCH_SIZE;
 
   /**
@@ -45,7 +45,7 @@ export class UploadClient {
    */
   constructor({ baseUrl = "", getToken = () => null, parallel = 4, attempts = 8 } = {}) {
     this.#api = new Api(baseUrl, getToken, attempts);
-    this.#line = new Line(parallel);
+    this.#queue = new PartQueue(parallel);
   }
 
   /** @param {{ maxFiles?: number, metadata?: object }} [body] @param {AbortSignal} [signal] @returns {Promise<Session>} */
@@ -130,7 +130,7 @@ export class UploadClient {
    * @param {Upload} upload @param {UploadOptions} [options] @returns {Promise<CompletedFile>}
    */
   upload(upload, { signal, pause, onProgress = () => {} } = {}) {
-    const tools = { upload, signal, pause, onProgress, api: this.#api, line: this.#line };
+    const tools = { upload, signal, pause, onProgress, api: this.#api, queue: this.#queue };
     return unlessAborted(new Transfer(tools).run(), signal);
   }
 }

@@ -37,13 +37,13 @@ export class Transfer {
   /** @type {ReturnType<typeof linked>} */ #halt = linked(); // starts nothing more
 
   /**
-   * @param {{ upload: Upload, api: import("./api.js").Api, line: import("./line.js").Line, signal?: AbortSignal,
+   * @param {{ upload: Upload, api: import("./api.js").Api, queue: import("./part-queue.js").PartQueue, signal?: AbortSignal,
    *   pause?: AbortSignal, onProgress: (progress: Progress) => void }} tools
    */
-  constructor({ upload, api, line, signal, pause, onProgress }) {
+  constructor({ upload, api, queue, signal, pause, onProgress }) {
     this.upload = upload;
     this.api = api;
-    this.line = line;
+    this.queue = queue;
     this.onProgress = onProgress;
     this.#path = `/${upload.sessionId}/files/${upload.fileId}`;
     this.signal = signal;
@@ -141,7 +141,7 @@ export class Transfer {
     this.#wanting.add(part);
     try {
       // Each answer holds the first wanted part at least, and as many parts want one as may be under way.
-      for (let asked = 0; asked <= this.line.count + 1; asked++) {
+      for (let asked = 0; asked <= this.queue.count + 1; asked++) {
         const answer = await this.#askForParts(Math.min(...this.#wanting));
         if (answer.status === "completed") throw COMPLETED;
         const entry = this.#urls.get(part);
@@ -164,7 +164,7 @@ export class Transfer {
     const worker = async () => {
       for (let part = missing.shift(); part !== undefined; part = missing.shift()) {
         const number = part;
-        await this.line.use(this.#sizeOf(part), (track) => this.#send(number, track), this.#halt.signal);
+        await this.queue.use(this.#sizeOf(part), (track) => this.#send(number, track), this.#halt.signal);
       }
     };
     const guarded = () => worker().catch((error) => {
@@ -172,7 +172,7 @@ export class Transfer {
       if (error === COMPLETED || isOver(error)) this.#stop.abort(error);
       else this.#halt.abort(error); // what is under way may finish: it is not lost to a token that expired
     });
-    await Promise.all(Array.from({ length: Math.min(this.line.count, missing.length) }, guarded));
+    await Promise.all(Array.from({ length: Math.min(this.queue.count, missing.length) }, guarded));
     if (!failures.length) return;
     if (failures.includes(COMPLETED)) {
       this.#unlisten();

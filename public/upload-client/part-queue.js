@@ -1,5 +1,5 @@
 // @ts-check
-/** How many parts are under way at once: as many as the line finishes soon, up to a limit. */
+/** Starts parts first come, first served: as many at once as the connection finishes soon, up to a limit. */
 
 const SPAN_S = 5; // another part starts when those under way would be sent in so many seconds
 const WINDOW_MS = 5000; // the speed is what moved in the last of these
@@ -8,7 +8,7 @@ const STUCK_MS = 5000; // what moved no byte in so long does not keep the others
 
 /** @typedef {{ size: number, sent: number }} Part */
 
-export class Line {
+export class PartQueue {
   /** @type {(() => void)[]} */ #queue = [];
   /** @type {Set<Part>} */ #parts = new Set();
   /** @type {{ at: number, moved: number }[]} */ #samples = [];
