@@ -1,20 +1,23 @@
 """Reads a file of variables as `vercel env pull`, `make run` or a person writes it."""
 
 import os
+import re
 import shlex
 from pathlib import Path
 
 UNREADABLE = "[SENSITIVE]"  # what `vercel env pull` (64.0.2) writes in place of a secret's value
+# Certificates are the only values that people write over several lines.
+LINE = re.compile(
+    r"""^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)[ \t]*="""
+    r"""(?P<value>[ \t]*"-----BEGIN[^"]*"|[ \t]*'-----BEGIN[^']*'|.*)""",
+    re.MULTILINE,
+)
 
 
 def read_env(path: Path) -> dict[str, str]:
     """The variables of a file; a line that nobody can read takes none of the others with it."""
-    env = {}
-    for line in path.read_text().splitlines():
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and not name.startswith("#"):
-            env[name.strip()] = _value(value.strip())
-    return env
+    text = path.read_text("utf-8-sig")  # editors of Windows write a mark
+    return {line["name"]: _value(line["value"].strip()) for line in LINE.finditer(text)}
 
 
 def forget_other_servers() -> None:
@@ -37,4 +40,6 @@ def _value(text: str) -> str:
         words = shlex.split(text, comments=True)
     except ValueError:  # a quote that is not closed
         return text
+    if len(words) > 1:  # nobody quoted it, as with `a, b`
+        return re.split(r"\s#", text)[0].rstrip()
     return words[0] if words else ""

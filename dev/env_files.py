@@ -8,7 +8,7 @@ from pathlib import Path
 KEYS = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
 WRITTEN_DOWN = (
     "DATABASE_URL", "S3_ENDPOINT_URL", *(f"AWS_{key}" for key in KEYS), *(f"S3_{key}" for key in KEYS),
-    "S3_REGION", "MOC_BUCKET", "API_URL", "AUTH_BYPASS", "RATE_LIMIT_BYPASS", "ALLOWED_ORIGINS",
+    "S3_REGION", "MOC_BUCKET", "API_URL", "AUTH_BYPASS", "RATE_LIMIT_BYPASS", "VERCEL_ENV", "ALLOWED_ORIGINS",
 )  # fmt: skip
 OURS = "# Written by `make run`, for `vercel dev`; `make clean` removes it. Your own file is left alone.\n"
 

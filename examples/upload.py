@@ -40,7 +40,9 @@ class Api:
 
     def __init__(self, url: str, token: str | None) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=f"{url}/api/mocs/uploads/sessions", headers=headers, timeout=60)
+        self._http = httpx.Client(
+            base_url=f"{url.rstrip('/')}/api/mocs/uploads/sessions", headers=headers, timeout=60
+        )
 
     def call(self, method: str, path: str = "", body: Json | None = None) -> tuple[int, Json]:
         """Call, and call again while the API or the network is away for a moment; raises `Refused`."""
@@ -51,12 +53,23 @@ class Api:
                 if pause is None:
                     raise
             else:
-                if response.is_success:
-                    return response.status_code, response.json()
                 if response.status_code != 503 or pause is None:
-                    raise Refused(response.json()["error"])
+                    return self._answer(response)
             time.sleep(pause)
         raise AssertionError("not reached")
+
+    def _answer(self, response: httpx.Response) -> tuple[int, Json]:
+        status = response.status_code
+        try:
+            document: Json = response.json()
+            error: Json | None = None if response.is_success else dict(document["error"])
+        except (ValueError, KeyError, TypeError):
+            place = f"{response.url.scheme}://{response.url.netloc.decode()}"
+            message = f"{place} is not the API, or something stands before it. Is API_URL right?"
+            error = {"reason": f"HTTP {status}", "message": message}
+        if error:
+            raise Refused(error)
+        return status, document
 
 
 def upload(api: Api, file: Path, note: Path) -> Json:

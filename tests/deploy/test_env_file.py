@@ -22,12 +22,23 @@ from deploy.env_file import read_env
         ('A="open', '"open'),
         ("A=p@ss'word\"", "p@ss'word\""),
         ('A="[SENSITIVE]"', "[SENSITIVE]"),
+        ('A="-----BEGIN\nab==\n-----END"', "-----BEGIN\nab==\n-----END"),
+        ("A='-----BEGIN\nab==\n-----END'", "-----BEGIN\nab==\n-----END"),
+        ("A=https://a.example, https://b.example  # both", "https://a.example, https://b.example"),
+        ("A=one\u2028line\x85", "one\u2028line"),
+        ("export\tA = x", "x"),
+        ("A=x\r", "x"),
     ],
 )
 def test_a_line_is_read_and_hurts_no_other(tmp_path, line, value):
     file = tmp_path / "env"
     file.write_text(f"# Created by Vercel CLI\nBEFORE=1\n{line}\nAFTER=2\n\n")
     assert read_env(file) == {"BEFORE": "1", "A": value, "AFTER": "2"}
+
+
+def test_a_mark_at_the_beginning_hides_no_variable(tmp_path):
+    (tmp_path / "env").write_bytes("\ufeffA=1\n".encode())
+    assert read_env(tmp_path / "env") == {"A": "1"}
 
 
 def test_the_doctor_says_which_values_it_was_not_given(tmp_path):

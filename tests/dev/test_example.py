@@ -106,3 +106,13 @@ def test_no_file(run):
     process = run("no-such-file.pdf")
     output, _ = process.communicate(timeout=30)
     assert (process.returncode, output.count("\n")) == (2, 1)
+
+
+def test_an_address_of_something_else_is_a_sentence(env, file, tmp_path):
+    """Another project's API_URL, or a page that asks visitors of a preview to log in."""
+    own = {**os.environ, "API_URL": f"{env['S3_ENDPOINT_URL']}/", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, str(SCRIPT), str(file)]
+    done = subprocess.run(command, env=own, capture_output=True, text=True)
+    assert done.returncode == 1
+    place = re.escape(env["S3_ENDPOINT_URL"])
+    assert re.fullmatch(rf"HTTP \d+: {place} is not the API, .* Is API_URL right\?\n", done.stderr)

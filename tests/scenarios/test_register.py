@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.domain.test_replay_fields import SENT
 from tests.support.client import MIB, new_id, pdf, put, put_part
 from tests.support.fuzzy import TEXT, UUID, about, error, moment, presigned
 
@@ -187,6 +188,13 @@ def test_a_file_id_of_another_session_is_a_conflict_that_tells_nothing(api, stra
         assert refused(other, other.session(), pdf(fileId=file_id)) == (
             409, error("CONFLICT", "FILE_ID_CONFLICT"),
         )  # fmt: skip
+
+
+def test_a_file_with_every_field_is_replayed(api):
+    """A field that is compared and not kept in the table would make a conflict of it."""
+    session, file = api.session(), SENT | {"fileId": new_id()}
+    answers = [api.call("POST", f"/{session}/files", file) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 200]
 
 
 def test_a_completed_file_is_replayed_without_urls(api):

@@ -6,7 +6,7 @@ import shutil
 import signal
 import urllib.request
 
-from dev.env_files import write_vercel_file
+from dev.env_files import WRITTEN_DOWN, write_vercel_file
 from dev.processes import Child, free_ports
 from dev.vercel import dev, tools
 from dev.vercel.build import ensure_built, ensure_one_function_built
@@ -35,7 +35,8 @@ class VercelDev:
     def __enter__(self):
         shutil.rmtree(TREE, ignore_errors=True)
         tools.copy_tree(TREE)
-        write_vercel_file(self._env, TREE / ".env", self._env)
+        env = {"VERCEL_ENV": "development"} | self._env  # as make run
+        write_vercel_file(env, TREE / ".env", (*WRITTEN_DOWN, "AUTH_JWT_SECRET"))
         [port] = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
         self._process.start(dev.command(port), tools.cli_env(), cwd=TREE)
