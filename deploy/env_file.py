@@ -36,10 +36,13 @@ def _value(text: str) -> str:
     """A value without its quotes; `vercel env pull` puts one into double quotes, its line breaks as `\\n`."""
     if len(text) > 1 and text[0] == text[-1] == '"':
         return text[1:-1].replace("\\n", "\n").replace("\\r", "\r")
+    is_quoted = text.startswith(("'", '"'))
+    if not is_quoted:
+        text = re.split(r"(?:^|\s)#", text)[0].rstrip()  # a `#` in the middle of a secret is its own
     try:
-        words = shlex.split(text, comments=True)
+        words = shlex.split(text, comments=is_quoted)
     except ValueError:  # a quote that is not closed
         return text
     if len(words) > 1:  # nobody quoted it, as with `a, b`
-        return re.split(r"\s#", text)[0].rstrip()
+        return text
     return words[0] if words else ""

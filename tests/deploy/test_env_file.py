@@ -12,6 +12,9 @@ from deploy.env_file import read_env
         ('A="x y"', "x y"),
         ("A='p#q'", "p#q"),
         ("export A=r # why", "r"),
+        ("A=r\t# it's why", "r"),
+        ("A=p#q", "p#q"),  # cut, a secret was another one
+        ("A= # none", ""),
         ("A=", ""),
         ('A=""', ""),
         ('A="pasted\\n"', "pasted\n"),  # the value ends with a line break; the settings strip it
