@@ -22,18 +22,22 @@ def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
 
 
-FIELDS = _object(fields=_list(_object(field=TEXT, problem=TEXT)))
-NOT_ASSEMBLED = _object(
-    expectedPartCount=NUMBER,
-    missingPartNumbers=_list(NUMBER),
-    parts=_list(
-        _object(
-            partNumber=NUMBER,
-            problem={"type": "string", "enum": ["MISSING", "WRONG_SIZE", "ETAG_MISMATCH"]},
-        )
+PROBLEM = {"type": "string", "enum": ["MISSING", "WRONG_SIZE", "ETAG_MISMATCH"]}
+# The `details` that several reasons have, as schemas with names: generators that merge equal ones would call
+# those of `PARTS_MISSING` the details of `ETAG_MISMATCH`.
+SHARED_DETAILS: dict[str, Schema] = {
+    "InvalidFieldsDetails": _object(fields=_list(_object(field=TEXT, problem=TEXT))),
+    "NextAllowedDetails": _object(nextAllowedAt=TIME, retryAfterSeconds=NUMBER),
+    "NotAssembledDetails": _object(
+        expectedPartCount=NUMBER,
+        missingPartNumbers=_list(NUMBER),
+        parts=_list(_object(partNumber=NUMBER, problem=PROBLEM)),
     ),
+}
+FIELDS, NEXT_ALLOWED, NOT_ASSEMBLED = (
+    {"$ref": f"#/components/schemas/{name}Details"}
+    for name in ("InvalidFields", "NextAllowed", "NotAssembled")
 )
-NEXT_ALLOWED = _object(nextAllowedAt=TIME, retryAfterSeconds=NUMBER)
 
 # The `details` of each reason that has any. A new reason that has details gets its row here.
 DETAILS: dict[Reason, Schema] = {

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from lib.domain import models
-from lib.http.openapi_errors import Schema, error_schema, name_of, one_of
+from lib.http.openapi_errors import SHARED_DETAILS, Schema, error_schema, name_of, one_of
 from lib.http.routes import BATCH_REGISTER_FILES, ROUTES
 
 TEMPLATE = "#/components/schemas/{model}"
@@ -30,7 +30,7 @@ def component_schemas() -> dict[str, Schema]:
     reasons = {reason for route in ROUTES for reason in (*route.reasons, *route.item_refusals)}
     for reason in sorted(reasons, key=lambda reason: reason.name):
         schemas[name_of(reason)] = error_schema(reason)
-    return schemas
+    return schemas | SHARED_DETAILS
 
 
 def query_properties(model: type[BaseModel]) -> dict[str, Schema]:

@@ -58,6 +58,17 @@ def test_no_schema_has_the_name_of_a_class_that_generated_code_uses():
     assert names & {*dir(builtins), *dir(pydantic), *dir(typing), "InternalError"} == set()
 
 
+def test_details_that_several_reasons_have_are_one_schema():
+    """openapi-generator merges equal schemas, and calls the class by the reason that it met first."""
+    whole = [
+        json.dumps(schema["properties"]["details"])
+        for name, schema in document()["components"]["schemas"].items()
+        if name.endswith("Error") and "properties" in schema["properties"].get("details", {})
+    ]
+    assert len(whole) >= 8
+    assert len(whole) == len(set(whole))
+
+
 OPERATIONS = {
     operation["operationId"]: operation
     for methods in document()["paths"].values()
