@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 import psycopg
 
-from deploy.causes import fix_of, refusal
+from deploy.causes import FORBIDDEN, fix_of, refusal
 from deploy.check_complete import check_complete
 from deploy.check_database import clock_difference
 from deploy.deployment import Deployment, code_of
@@ -170,7 +170,7 @@ def _check_reach(deployment: Deployment) -> Iterator[Finding]:
     try:
         upload_id = deployment.s3.create_upload(key, "application/pdf")
     except ApiError as error:
-        if code_of(error) == "AccessDenied":
+        if code_of(error) in FORBIDDEN:
             yield ok("least privilege", f"nothing can be written outside of {deployment.prefix}")
         else:
             yield _failed("least privilege", error)

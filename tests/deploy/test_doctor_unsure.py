@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 
 from tests.deploy.test_doctor import bucket, found, healthy  # noqa: F401
+from tests.support.aws_refusals import Refusal
 from tests.support.http_faults import FaultyProxy
 from tests.support.servers import ROOT
 
@@ -51,6 +52,14 @@ def test_a_store_that_merely_fails_tells_nothing(healthy, env, check, make_fault
     assert (finding.status, finding.text.partition(" (")[0]) == (
         "warning", "could not be asked for: the store failed",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("refusal", [Refusal(403, "AccessDenied"), Refusal(403, "UnauthorizedAccess"), 403])
+def test_whatever_forbids_to_write_elsewhere_is_least_privilege(healthy, env, refusal):  # noqa: F811
+    fault = (refusal, b"") if isinstance(refusal, int) else refusal  # of a proxy, without a body
+    with FaultyProxy(env["S3_ENDPOINT_URL"], outside(fault)()) as store:
+        finding = found(healthy | {"S3_ENDPOINT_URL": store.url})["least privilege"]
+    assert (finding.status, "nothing can be written outside of" in finding.text) == ("ok", True)
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,30 @@ def test_credentials_that_s3_calls_expired_are_renewed_and_the_call_is_made_agai
         assert 1 <= len(refused) <= 2  # an upload is started on the fast path first, then by botocore
 
 
+@pytest.mark.parametrize(
+    ("operation", "refusal"),
+    [("ListParts", Refusal(400, "TokenRefreshRequired")), ("CompleteMultipartUpload", EXPIRED),
+     ("CompleteMultipartUpload", Refusal(200, "ExpiredToken")), ("HeadObject", Refusal(400, "400")),
+     ("CompleteMultipartUpload", Refusal(200, "TokenRefreshRequired")), ("AbortMultipartUpload", EXPIRED)],
+    ids=lambda one: f"{one.status} {one.code}" if isinstance(one, Refusal) else one,
+)  # fmt: skip
+def test_completing_and_aborting_go_on_with_renewed_credentials(
+    in_process, env, issuer, exchanges, clock, operation, refusal
+):
+    with FaultyProxy(env["S3_ENDPOINT_URL"]) as proxy:
+        api = with_token(in_process(S3_ENDPOINT_URL=proxy.url), issuer.token())
+        session = api.session()
+        file, parts = api.upload(session, pdf("1.pdf"), b"abc")
+        aborted = api.register(session, pdf("2.pdf"))
+        clock.ahead = timedelta(minutes=1)
+        proxy.fault = lambda method, path: (
+            refusing({operation: refusal})(method, path) if len(exchanges) < 2 else None
+        )
+        assert api.complete(session, file["fileId"], {"parts": parts})["sizeBytes"] == 3
+        assert api.call("DELETE", f"/{session}/files/{aborted['fileId']}").status_code == 204
+        assert exchanges == [None, None]
+
+
 def test_one_exchange_for_all_whose_credentials_expired(in_process, env, issuer, exchanges, clock):
     with FaultyProxy(env["S3_ENDPOINT_URL"]) as proxy:
         api = with_token(in_process(S3_ENDPOINT_URL=proxy.url), issuer.token())
