@@ -59,6 +59,9 @@ def examine(env: Mapping[str, str]) -> Iterator[Finding]:
             yield wrong("settings", problem, SETTINGS_MEND)
         return
     yield ok("settings", f"STAGE is {settings.stage}, the store {settings.s3_endpoint_url or 'AWS'}")
+    if not env.get("S3_REGION", "").strip():
+        text = f"S3_REGION is not set: here it is {settings.s3_region}, on Vercel the function's own region"
+        yield warning("region", text, "Set S3_REGION to the bucket's (docs/compatibility.md).")
     try:
         http = httpx.Client(timeout=20)
     except (httpx.InvalidURL, ImportError, ValueError):  # whose text may quote a proxy's password

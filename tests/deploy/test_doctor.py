@@ -170,6 +170,15 @@ def test_any_origin_is_said_to_be_any(healthy):
     assert (finding.status, "any web page" in finding.text) == ("warning", True)
 
 
+@pytest.mark.parametrize("region", [None, "", " \n"])
+def test_a_region_that_vercel_would_choose_is_worth_a_look(healthy, region):
+    """It sets AWS_REGION to the function's, which the doctor's machine does not know, and R2 refuses."""
+    env = {name: value for name, value in healthy.items() if name != "S3_REGION"}
+    finding = found(env if region is None else env | {"S3_REGION": region})["region"]
+    assert (finding.status, "here it is us-east-1" in finding.text) == ("warning", True)
+    assert "region" not in found(healthy | {"S3_REGION": "us-east-1"})
+
+
 def test_a_style_that_cannot_be_followed(healthy):
     """The stand-in's endpoint is an IP address."""
     assert "bucket address" not in found(healthy)
