@@ -1,4 +1,4 @@
-"""Loads test data, as often as one likes: `python -m db.seed [NAME …]`."""
+"""Loads test data, as often as you like: `python -m db.seed [NAME …]`."""
 
 import os
 import sys

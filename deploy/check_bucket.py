@@ -17,7 +17,7 @@ CLOSED = (400, 401, 403, 405)  # R2 says 400 InvalidArgument to whatever is not 
 
 
 def check_bucket(deployment: Deployment) -> Iterator[Finding]:
-    """All that can be read of it; the rest only makes sense if it is there."""
+    """Everything about the bucket that can be read; if it is not there, only that."""
     found = _check_presence(deployment)
     yield found
     if found.status != "ok":

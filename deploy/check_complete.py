@@ -30,7 +30,7 @@ def check_complete(deployment: Deployment) -> Iterator[Finding]:
         yield warning("complete", f"the store does not take a part ({type(error).__name__})", "Run it again.")
         return
     if etag is None:
-        yield warning("complete", "not checked for want of: upload")
+        yield warning("complete", "not checked, because this failed: upload")
         return
     yield _look(deployment, key)
     yield from _check_headers(deployment, key)

@@ -72,7 +72,7 @@ def _connected(deployment: Deployment) -> psycopg.Connection[tuple[object, ...]]
 
 
 def _fix(error: str) -> str:
-    """What to do about libpq's words; never that less should be verified."""
+    """What to do about an error of libpq's; it never advises to verify less."""
     for pattern, fix in FIXES.items():
         if re.search(pattern, error):
             return fix

@@ -190,7 +190,7 @@ def _failed(check: str, error: ApiError) -> Finding:
 
 
 def check_clocks(deployment: Deployment) -> Iterator[Finding]:
-    """This machine's clock, the store's and the database's: signatures and expiry hang on them."""
+    """This machine's clock, the store's and the database's: signatures and expiry depend on them."""
     fix = "Set the clock: timedatectl set-ntp true"
     try:
         before = time.time()

@@ -52,7 +52,7 @@ class Deployment:
 
     @property
     def prefix(self) -> str:
-        """Below which all keys of this deployment lie."""
+        """What all keys of this deployment begin with."""
         return f"{self.settings.stage}/{TABLE.prefix}/"
 
     def new_key(self) -> str:

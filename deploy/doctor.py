@@ -22,10 +22,8 @@ from lib.runtime import log
 from lib.runtime.config import Settings, SettingsError
 
 LOCAL = Path(__file__).resolve().parent.parent / ".dev" / "env"
-UNREADABLE_MEND = (
-    "Add it to the file. What is no secret: vercel env add NAME production --type config --force"
-)
-SETTINGS_MEND = "Set it: vercel env add NAME production   (and in the file or environment that this reads)"
+UNREADABLE_FIX = "Add it to the file. What is no secret: vercel env add NAME production --type config --force"
+SETTINGS_FIX = "Set it: vercel env add NAME production   (and in the file or environment that this reads)"
 
 Check = Callable[[Deployment], Iterable[Finding]]
 CHECKS: tuple[Check, ...] = (
@@ -49,14 +47,14 @@ def examine(env: Mapping[str, str]) -> Iterator[Finding]:
     ours = {name.upper() for name in Settings.model_fields} | set(setting_names())
     unreadable = sorted(name for name in ours & env.keys() if env[name].strip() == UNREADABLE)
     for name in unreadable:
-        yield wrong("settings", f"{name}: not readable here: Vercel keeps it secret", UNREADABLE_MEND)
+        yield wrong("settings", f"{name}: not readable here: Vercel keeps it secret", UNREADABLE_FIX)
     if unreadable:
         return
     try:
         settings = Settings.from_env(env, setting_names())
     except SettingsError as error:
         for problem in str(error).split("; "):
-            yield wrong("settings", problem, SETTINGS_MEND)
+            yield wrong("settings", problem, SETTINGS_FIX)
         return
     yield ok("settings", f"STAGE is {settings.stage}, the store {settings.s3_endpoint_url or 'AWS'}")
     if not env.get("S3_REGION", "").strip():
@@ -73,16 +71,16 @@ def examine(env: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _examine(deployment: Deployment) -> Iterator[Finding]:
-    sick: set[str] = set()
+    failed: set[str] = set()
     for check in CHECKS:
-        wanting = sorted(sick & NEEDED.get(check, set()))
-        if wanting:
-            yield warning(_name(check), f"not checked for want of: {', '.join(wanting)}")
+        causes = sorted(failed & NEEDED.get(check, set()))
+        if causes:
+            yield warning(_name(check), f"not checked, because this failed: {', '.join(causes)}")
             continue
         for finding in _findings(check, deployment):
             yield finding
             if finding.status == "wrong":
-                sick.add(finding.check)
+                failed.add(finding.check)
 
 
 def _name(check: Check) -> str:
@@ -94,7 +92,7 @@ def _findings(check: Check, deployment: Deployment) -> Iterator[Finding]:
     try:
         yield from check(deployment)
     except SettingsError as error:
-        yield wrong(name, str(error), SETTINGS_MEND)
+        yield wrong(name, str(error), SETTINGS_FIX)
     except ApiError as error:
         yield wrong(name, f"could not be checked: {error.reason.name}", "See what is wrong above.")
     except Exception as error:  # a value must never come out with an error's text

@@ -15,7 +15,7 @@ LINE = re.compile(
 
 
 def read_env(path: Path) -> dict[str, str]:
-    """The variables of a file; a line that nobody can read takes none of the others with it."""
+    """The variables of a file; a line that cannot be read is left out."""
     text = path.read_text("utf-8-sig")  # editors of Windows write a mark
     return {line["name"]: _value(line["value"].strip()) for line in LINE.finditer(text)}
 

@@ -97,7 +97,7 @@ class Policy:
         """The largest file of a category, in bytes."""
         return self.sizes_mb.get(category.setting, category.max_mb) * MIB
 
-    def check_room(self, category: str, others: Iterable[str]) -> None:
+    def check_category_limit(self, category: str, others: Iterable[str]) -> None:
         """Raise `ApiError` `CATEGORY_LIMIT_EXCEEDED` if the other files leave no room for one."""
         chosen = _named(category)
         limit = chosen.max_files if chosen else None

@@ -231,7 +231,7 @@ class Judge:
     def _new(self, item: FileMetadata) -> Accepted:
         category = self._rules.policy.category_for(item.media_type, item.category, item.size)
         part_size = check_part_count(item.size, self._session.part_size_bytes, item.part_count)
-        self._rules.policy.check_room(category, (file.category for file in self._by_id.values()))
+        self._rules.policy.check_category_limit(category, (file.category for file in self._by_id.values()))
         if len(self._by_id) >= self._max_files:
             raise ApiError(Reason.FILE_COUNT_EXCEEDED, details={"maxFiles": self._max_files})
         self._limits.count(item.size)

@@ -109,7 +109,7 @@ class Sessions:
             )
             check_part_count(file.size, self._settings.part_size_bytes, file.part_count)
         for index, category in enumerate(categories):
-            self._policy.check_room(category, categories[:index])
+            self._policy.check_category_limit(category, categories[:index])
         self._policy.check_required(categories)
 
     def _summary(self, file: FileRow, recorded_part_count: int) -> FileSummary:
