@@ -220,7 +220,7 @@ def test_calls_with_unknown_keys_hold_one_thread_and_make_nobody_wait(keys, cloc
             stranger.result()
 
 
-def test_a_document_nested_without_end_is_no_reason_to_forget_the_keys(api, keys, clock):
+def test_a_document_nested_without_end_does_not_replace_the_known_keys(api, keys, clock):
     token = keys.sign("one", claims())
     assert create(api, token).status_code == 201
     keys.body = b"[" * 100_000

@@ -316,7 +316,7 @@ def test_a_tab_goes_on_when_the_one_that_sent_is_closed(page, context, site, fil
     assert sorted(store.stored()) == [1, 2, 3, 4]
 
 
-def test_an_upload_that_the_store_has_forgotten_begins_anew(page, files, store, s3, env):
+def test_an_upload_that_the_store_has_forgotten_starts_over(page, files, store, s3, env):
     manual = files("manual.pdf", 12 * MIB)
     page.upload_until_held(store, manual, passing=1, held=2)
     page.reload_while_held(store)

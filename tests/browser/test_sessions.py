@@ -46,7 +46,7 @@ def test_what_the_page_does_not_know_of_a_session_the_next_one_takes(page, files
     assert len(made) == 1
 
 
-def test_a_session_that_no_new_one_helps_is_not_followed_for_ever(context, serve, files):
+def test_a_session_that_ends_again_and_again_is_not_followed_forever(context, serve, files):
     page = Page(context.new_page(), serve(AUTH_BYPASS="true", DEV_USER_SUB="other")).open()
 
     def refuse(route):

@@ -193,7 +193,7 @@ def test_everything_is_cancelled_and_pressed_once_more(page, store, s3, env):
     assert page.errors == []
 
 
-def test_a_reload_after_the_session_has_ended_begins_anew(page, store, api, s3, env):
+def test_a_reload_after_the_session_has_ended_starts_over(page, store, api, s3, env):
     page.add("manual.pdf", 12 * MIB)
     page.tab.wait_for_timeout(1500)  # Golden Retriever writes the file to IndexedDB
     page.go_until_held(store, 2)

@@ -25,7 +25,7 @@ def test_a_shell_that_is_set_up_for_another_python(tmp_path, name):
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_an_environment_is_made_anew_if_its_python_is_gone(tmp_path, there):
+def test_an_environment_is_made_again_if_its_python_is_gone(tmp_path, there):
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / "run.txt").touch()

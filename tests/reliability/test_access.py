@@ -179,7 +179,7 @@ def test_nobody_is_let_in_without_a_good_token(api, operation, session, file, us
 
 @IN_EVERY_STATE
 @WITH_SESSION
-def test_a_foreign_session_is_as_an_absent_one_byte_for_byte(
+def test_a_foreign_session_is_answered_like_an_absent_one_byte_for_byte(
     stranger, api, operation, session, file, completed, become, state
 ):
     become(state)
@@ -201,7 +201,9 @@ def test_a_foreign_session_is_as_an_absent_one_byte_for_byte(
 
 
 @WITH_FILE
-def test_a_file_of_another_session_is_as_an_absent_one_byte_for_byte(api, operation, session, file):
+def test_a_file_of_another_session_is_answered_like_an_absent_one_byte_for_byte(
+    api, operation, session, file
+):
     other = api.session()
     foreign = fingerprint(call(api, operation, other, file))
     assert foreign == fingerprint(call(api, operation, other, new_id()))

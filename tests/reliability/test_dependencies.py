@@ -124,7 +124,7 @@ def test_a_store_that_takes_no_connections_is_503(in_process, hurried):
             assert api.refused("POST", f"/{session}/files", pdf()) == NO_STORE
 
 
-def test_connections_to_the_store_that_died_while_idle_are_not_the_clients_business(in_process, env, lines):
+def test_a_client_does_not_notice_connections_to_the_store_that_died_while_idle(in_process, env, lines):
     store = urlsplit(env["S3_ENDPOINT_URL"])
     with Proxy(store.hostname, store.port) as proxy:
         api = in_process(S3_ENDPOINT_URL=f"http://127.0.0.1:{proxy.port}")
@@ -179,7 +179,7 @@ def test_connections_that_died_in_silence_are_noticed(api, env, database_proxy, 
         assert [api.show(session)["status"] for _ in range(4)] == ["active"] * 4
 
 
-def test_connections_that_are_cut_are_not_the_clients_business(api, database_proxy):
+def test_a_client_does_not_notice_connections_that_are_cut(api, database_proxy):
     session = api.session()
     for _ in range(3):
         database_proxy.cut()
@@ -272,7 +272,7 @@ def test_a_deadlock_is_run_again(env):
         "postgresql://u:12/the-secret@h/d",
     ],
 )
-def test_a_senseless_database_url_is_named_and_not_shown(in_process, lines, capfd, env, url):
+def test_an_invalid_database_url_is_named_and_not_shown(in_process, lines, capfd, env, url):
     api = in_process()
     wiring.use(None)
     with pytest.MonkeyPatch.context() as patch:

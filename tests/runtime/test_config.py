@@ -60,7 +60,7 @@ def test_a_bucket_of_a_special_kind_is_refused_on_aws(name):
     assert Settings.from_env(GOOD | {"MOC_BUCKET": name, "S3_ENDPOINT_URL": "https://s3.example.com"})
 
 
-def test_an_access_points_alias_is_as_good_as_a_bucket():
+def test_an_access_points_alias_works_like_a_bucket():
     assert Settings.from_env(GOOD | {"MOC_BUCKET": "point-abcdef123456-s3alias"})
 
 
@@ -151,7 +151,7 @@ def test_a_number_has_ascii_digits_and_nothing_else(number):
      ("AWS_ACCESS_KEY_ID", "alone"), ("AWS_SECRET_ACCESS_KEY", "alone"),
      ("S3_ACCESS_KEY_ID", "alone"), ("S3_SECRET_ACCESS_KEY", "alone"), ("S3_SESSION_TOKEN", "alone")],
 )  # fmt: skip
-def test_a_senseless_value_is_named_and_not_shown(name, value):
+def test_an_invalid_value_is_named_and_not_shown(name, value):
     text = problem(GOOD | {name: value})
     assert name in text
     assert "secret" not in text  # in lower case it is part of values only

@@ -97,7 +97,7 @@ def test_urls_begin_where_one_asks(api, session, file):
         "?presign=true&fromPart=",
     ],
 )
-def test_a_senseless_query_is_422(api, session, file, query):
+def test_an_invalid_query_is_422(api, session, file, query):
     status, refusal = api.refused("GET", f"/{session}/files/{file['fileId']}/parts{query}")
     assert (status, refusal["reason"]) == (422, "VALIDATION_ERROR")
 

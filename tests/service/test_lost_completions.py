@@ -227,13 +227,13 @@ def test_a_call_that_repeats_its_mark_leaves_that_of_another(api, session, file,
     assert complete(api, session, file) == STILL_ASSEMBLING
 
 
-def test_an_empty_list_is_no_reason_to_send_all_parts_again(api, session, file, store, lose):
+def test_an_empty_list_of_parts_is_503_while_s3_may_be_assembling(api, session, file, store, lose):
     lose(b"")
     store.assembles(listed=NO_PARTS)
     assert complete(api, session, file) == STILL_ASSEMBLING
 
 
-def test_a_session_that_ends_meanwhile_is_not_the_last_word(api, session, file, store, db, lose):
+def test_a_session_that_ends_while_s3_may_be_assembling_is_503_first(api, session, file, store, db, lose):
     lose(b"")
     db.execute("UPDATE upload_sessions SET expires_at = NOW() WHERE id = %s", [session])
     assert complete(api, session, file) == STILL_ASSEMBLING
