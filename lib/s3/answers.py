@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape, unescape
+from xml.sax.saxutils import escape
 
 from lib.domain.part_layout import StoredPart
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Page = tuple[list[StoredPart], str | None]  # parts, and the marker that the next page begins after, if any
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
-_UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>\s*</InitiateMultipartUploadResult>\s*$")
+_UPLOAD_ID = re.compile(rb"<UploadId>([^<&]+)</UploadId>\s*</InitiateMultipartUploadResult>\s*$")
 _CODE = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<Error[\s>].*?<Code>([A-Za-z.]+)</Code>", re.DOTALL)
 
 
@@ -29,9 +29,11 @@ def code_of(content: bytes) -> str | None:
 
 
 def upload_id_of(content: bytes) -> str | None:
-    """What CreateMultipartUpload answers."""
-    found = _UPLOAD_ID.search(content)
-    return unescape(found[1].decode()) if found else None
+    """What CreateMultipartUpload answers; unread, botocore would start a second upload."""
+    if found := _UPLOAD_ID.search(content):  # as nearly every store writes it
+        return found[1].decode()
+    root = _root(content, "InitiateMultipartUploadResult")
+    return None if root is None else _texts(root).get("UploadId") or None
 
 
 def assembly_of(parts: Iterable[StoredPart]) -> bytes:
