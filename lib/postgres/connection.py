@@ -6,7 +6,9 @@ from contextlib import contextmanager, suppress
 from typing import Any, Self, TypeVar
 
 import psycopg
+from psycopg._conninfo_attempts import conninfo_attempts
 from psycopg.abc import Params, QueryNoTemplate
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.generators import send
 from psycopg.pq.abc import PGconn
 from psycopg.rows import DictRow, Row, RowFactory, tuple_row
@@ -19,6 +21,7 @@ T = TypeVar("T")
 MARGIN_SECONDS = 1.0  # by which PostgreSQL gives up before we do: its answer needs time to arrive
 LOCK_SECONDS = 5.0  # to wait for one lock
 IDLE_SECONDS = 5.0  # of an open transaction: its instance was frozen, maybe while it held a lock
+DEAD_SECONDS = 2  # in which an address must take a connection, if there are others (libpq's least)
 CANCEL_SECONDS = 1.0  # for a cancel request to be taken
 
 # A database may have another level as its default, whose snapshot is older than the locks waited for here.
@@ -57,6 +60,17 @@ class Connection(psycopg.Connection[DictRow]):
         self.gave_up = False
         self.limit: int | None = None  # milliseconds of the transaction that is open
         self.limit_ends = 0.0  # by the monotonic clock; PostgreSQL's own began a little later
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **options: Any) -> Self:
+        """Connect to the first address of all hosts that works; what is dead leaves time for the next."""
+        *others, last = conninfo_attempts(conninfo_to_dict(conninfo))
+        for address in others:
+            with suppress(psycopg.OperationalError):
+                return super().connect(
+                    make_conninfo("", **address), **options | {"connect_timeout": DEAD_SECONDS}
+                )
+        return super().connect(make_conninfo("", **last), **options)
 
     def wait(self, gen: Generator[Any, Any, T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Wait as psycopg does, but until the deadline at most; then cancel what runs, and close."""

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
@@ -51,7 +50,7 @@ class Database:
                 "autocommit": True,
                 "prepare_threshold": None,
                 "row_factory": dict_row,
-                "connect_timeout": _connect_seconds(conninfo),
+                "connect_timeout": int(POOL_SECONDS),
                 "keepalives_idle": 30,
                 "tcp_user_timeout": 10_000,
             },
@@ -124,13 +123,6 @@ class Database:
             except FAILURES:
                 self._pool.drain()
                 raise
-
-
-def _connect_seconds(conninfo: str) -> int:
-    """How long one host has to connect: with several, the next one must have its turn in time."""
-    parameters = conninfo_to_dict(conninfo)
-    hosts = max(str(parameters.get(name, "")).count(",") + 1 for name in ("host", "hostaddr"))
-    return max(2, int(POOL_SECONDS) // hosts)  # 2 is the least that libpq has
 
 
 class _ConnectionLostError(Exception):

@@ -1,5 +1,6 @@
 """Several hosts in DATABASE_URL, and a database that takes no writes."""
 
+import socket
 from urllib.parse import urlsplit
 
 import psycopg
@@ -18,6 +19,22 @@ def test_a_first_host_that_is_dead_leaves_time_for_the_next(in_process, env, dea
     with dead() as port:
         hosts = f"127.0.0.1:{port}," * count + f"127.0.0.1:{url.port}"
         api = in_process(DATABASE_URL=url._replace(netloc=f"{url.username}:{url.password}@{hosts}").geturl())
+        assert api.call("POST", "", {}).status_code == 201
+
+
+def test_a_first_address_that_is_dead_leaves_time_for_the_next(in_process, env, monkeypatch):
+    url = urlsplit(env["DATABASE_URL"])
+    hosts = f"{url.username}:{url.password}@two.example.com:{url.port}"
+    resolved = socket.getaddrinfo
+
+    def fake(host, *more, **options):
+        if host != "two.example.com":
+            return resolved(host, *more, **options)
+        return [(0, 0, 0, "", (address, url.port)) for address in ("127.0.0.2", "127.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", fake)
+    with deaf_port("127.0.0.2", url.port):
+        api = in_process(DATABASE_URL=url._replace(netloc=hosts).geturl())
         assert api.call("POST", "", {}).status_code == 201
 
 

@@ -12,10 +12,10 @@ def silent_port():
 
 
 @contextlib.contextmanager
-def deaf_port():
+def deaf_port(host="127.0.0.1", port=0):
     """A port that takes no connection, and refuses none: as many wait for it as may."""
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        listener = stack.enter_context(socket.create_server((host, port), backlog=0))
         address = listener.getsockname()
         with contextlib.suppress(TimeoutError):
             while True:
