@@ -168,7 +168,7 @@ def _verifying(jwk: dict[str, Any]) -> Keys:
     is_edwards = curve in ("Ed25519", "Ed448") and jwk.get("alg") in (curve, "EdDSA", None)
     try:
         key = jwt.PyJWK(jwk, "EdDSA" if is_edwards else None)
-    except (jwt.PyJWTError, ValueError, KeyError, AttributeError, TypeError):
+    except (jwt.PyJWTError, ValueError, KeyError, AttributeError, TypeError, NotImplementedError):
         return {}
     if key.public_key_use not in ("sig", None) or key.algorithm_name not in ASYMMETRIC or "d" in jwk:
         return {}

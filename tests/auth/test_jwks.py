@@ -261,6 +261,7 @@ def test_a_private_key_is_no_key(api, keys):
 def test_keys_of_unknown_kinds_do_not_disturb(api, keys):
     shown = [{"kty": "new", "kid": "x"}, {}, keys.public("one")]
     shown += [keys.public("one") | {"kid": odd} for odd in ([1], {}, 7, ["one"], True)]
+    shown += [keys.public("one") | {"kid": "x", "alg": odd} for odd in ("none", "RS1", "", 7, [], "HS256")]
     keys.body = json.dumps({"keys": shown}).encode()
     assert create(api, keys.sign("one", claims())).status_code == 201
 
