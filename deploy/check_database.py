@@ -25,6 +25,11 @@ FIXES = {
     "does not support SSL": "The host must offer TLS: is this its public address?",
     "no encryption|SSL off|SSL required|connection is insecure": "Set sslmode=verify-full in it "
     "(docs/deploy.md, TLS): the host refuses connections without TLS.",
+    "channel binding": "Take channel_binding out of it, and set sslmode=verify-full (docs/deploy.md, TLS).",
+    "response to SSL negotiation|closed the connection": "Compare its port: what answers there is no "
+    "PostgreSQL, or does not let you in.",
+    "starting up|shutting down|recovery mode|quota|disabled|suspended": "The URL leads to the host. See its "
+    "dashboard for what the database's state is.",
     "unsupported startup parameter": "Take 'options=…' out of it, or use the direct URL.",
     "password authentication failed": "Copy it again, with your own password where it says [YOUR-PASSWORD]; "
     "percent-encode characters such as @ / : # % in it.",

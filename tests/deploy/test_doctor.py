@@ -237,6 +237,8 @@ def test_a_database_out_of_reach(healthy):
      ('no pg_hba.conf entry for host "1.2.3.4", user "u", database "d", SSL encryption', "let in"),  # Azure
      ("connection is insecure (try using `sslmode=require`)", "sslmode=verify-full"),  # Neon
      ('password authentication failed for user "u"', "[YOUR-PASSWORD]"),
+     ("the database system is starting up", "dashboard for what"),
+     ("Your account or project has exceeded the compute time quota.", "dashboard for what"),  # Neon
      ('database "d" does not exist', "at its end")],
 )  # fmt: skip
 def test_what_a_host_says_to_a_connection_is_told_with_what_helps(healthy, refusal, fix):
@@ -255,6 +257,8 @@ def test_what_a_host_says_to_a_connection_is_told_with_what_helps(healthy, refus
     ("error", "fix"),
     [("failed to resolve host 'dpg-abc-a': [Errno -2] Name or service not known", "the public URL"),
      ('connection to server at "2a05::1", port 5432 failed: Network is unreachable', "the pooler's URL"),
+     ("channel binding required, but server authenticated client without channel binding", "verify-full"),
+     ("received invalid response to SSL negotiation: H", "port"),
      ("connection timeout expired", "let in Vercel's")],
 )  # fmt: skip
 def test_what_keeps_a_connection_from_the_host_is_told_with_what_helps(error, fix):
