@@ -60,6 +60,13 @@ def test_links_lead_somewhere_and_commands_exist(document):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_no_variable_is_changed_by_a_colon_after_it(document):
+    """zsh takes `$NAME:role` for the variable without its extension, and `ole` behind it."""
+    blocks = re.findall(r"```(?:bash|console)\n(.*?)```", document.read_text(), re.DOTALL)
+    assert re.findall(r"\$\w+:", "".join(blocks)) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_files_that_are_named_exist(document):
     if document.name == "benchmarks.md":
         pytest.skip("`make bench` has written it, and it names the files of that day")
