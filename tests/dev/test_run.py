@@ -213,6 +213,19 @@ def test_the_file_of_vercel_dev_follows_the_stack_and_ones_own_is_left_alone(tmp
         assert file.read_bytes() == own
 
 
+def test_a_full_disk_does_not_make_it_ones_own(tmp_path, monkeypatch):
+    def full(path, _text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    file = tmp_path / ".env"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(OSError, match="No space left"):
+            write_vercel_file({"DATABASE_URL": "first"}, file)
+    assert write_vercel_file({"DATABASE_URL": "second"}, file)
+    assert read(file) == {"DATABASE_URL": "second"}
+
+
 @pytest.mark.parametrize(
     "make",
     [Path.mkdir, os.mkfifo, lambda file: file.symlink_to("elsewhere"), lambda file: file.symlink_to(file)],
