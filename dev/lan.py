@@ -55,6 +55,14 @@ class Place:
         return ["*"] if "*" in others else list(dict.fromkeys(own + others))
 
 
+def port_of(env: Mapping[str, str], default: int) -> int:
+    """PORT, or a default; raises `StackError`."""
+    text = env.get("PORT") or str(default)
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 65535:
+        raise StackError(f"PORT is {text!r}: it must be a number from 1 to 65535.")
+    return int(text)
+
+
 def _origin(host: str, port: int) -> str:
     """As browsers write it: without the port that http has anyway."""
     return f"http://{host}" if port == HTTP_PORT else f"http://{host}:{port}"

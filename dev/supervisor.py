@@ -16,7 +16,7 @@ import psycopg
 
 from db.migrate import MigrationError, migrate
 from dev.env_files import write_shell_file, write_vercel_file
-from dev.lan import Place, Relay
+from dev.lan import Place, Relay, port_of
 from dev.processes import StackError, take_lock
 from dev.stack import Stack
 from lib.postgres.conninfo import conninfo
@@ -168,13 +168,6 @@ def _serve(place: Place, stack: Stack | None, stack_env: Mapping[str, str], pare
         server.stop()
 
 
-def _port() -> int:
-    text = os.environ.get("PORT") or "3000"
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 65535:
-        raise StackError(f"PORT is {text!r}: it must be a number from 1 to 65535.")
-    return int(text)
-
-
 def _uses_own_servers() -> bool:
     """Whether the caller names a database and a store; one alone is not used, which is said."""
     names = ("DATABASE_URL", "S3_ENDPOINT_URL")
@@ -185,7 +178,7 @@ def _uses_own_servers() -> bool:
 
 
 def _run(parent: int | None) -> None:
-    place = Place.from_env(os.environ, _port())
+    place = Place.from_env(os.environ, port_of(os.environ, 3000))
     DEV.mkdir(exist_ok=True)
     if _uses_own_servers():
         print("DATABASE_URL and S3_ENDPOINT_URL are set: these are used, and nothing is embedded.")

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from dev.lan import VERCEL_DEV_PORT
+from dev.lan import VERCEL_DEV_PORT, port_of
 from dev.processes import StackError, free_ports
 from dev.vercel import tools
 
@@ -23,7 +23,7 @@ def main() -> int:
         print("There is no .env: start `make run` first, in another terminal.", file=sys.stderr)
         return 1
     try:
-        arguments, env = command(int(os.environ.get("PORT") or VERCEL_DEV_PORT)), tools.cli_env()
+        arguments, env = command(port_of(os.environ, VERCEL_DEV_PORT)), tools.cli_env()
     except StackError as error:
         print(error, file=sys.stderr)
         return 1

@@ -9,6 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from shutil import copy
 
+from dev.lan import port_of
 from dev.npm import tool
 from dev.processes import StackError
 
@@ -28,17 +29,27 @@ def bundle(folder: Path, api_url: str) -> None:
     subprocess.run(command, check=True, env=env)  # noqa: S603 - a program of the lockfile's
 
 
+def listening(port: int, folder: str) -> ThreadingHTTPServer:
+    """The server of a folder; raises `StackError`."""
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=folder))
+    except OSError as error:
+        raise StackError(
+            f"Port {port} cannot be used ({error.strerror}): choose another with PORT=…"
+        ) from None
+
+
 def main() -> None:
     """Serve it until Ctrl-C."""
     api_url = os.environ.get("API_URL", "http://localhost:3000")
-    port = int(os.environ.get("PORT", PORT))
     with tempfile.TemporaryDirectory() as folder:
         try:
+            port = port_of(os.environ, PORT)
+            server = listening(port, folder)
             bundle(Path(folder), api_url)
         except StackError as error:
             sys.exit(str(error))
-        handler = partial(SimpleHTTPRequestHandler, directory=folder)
-        with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+        with server:
             print(f"Open http://localhost:{port}/. The API must allow it:", flush=True)
             print(f"  ALLOWED_ORIGINS=http://localhost:{port} make run", flush=True)
             try:

@@ -1,12 +1,15 @@
 """Who may use a local stack, and from where."""
 
 import socket
+import subprocess
+import sys
 
 import httpx
 import pytest
 
 from dev.lan import Place, Relay
 from tests.support.http_server import Handler, HttpServer
+from tests.support.servers import ROOT, kept_environment
 
 # The page's under `make run`, and under `vercel dev` beside it
 OWN = [f"http://{host}:{port}" for port in (3000, 3001) for host in ("localhost", "127.0.0.1")]
@@ -81,3 +84,16 @@ def test_a_relay_passes_both_ways_and_ends_with_its_block():
         assert httpx.put(url, content=body).content == body + f"127.0.0.1:{relay.port}".encode()
     with pytest.raises(httpx.ConnectError):
         httpx.get(url)
+
+
+def test_the_example_says_in_a_sentence_that_it_cannot_have_its_port():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for text, said in ((str(port), f"Port {port} cannot be used"), ("vite", "PORT is 'vite'")):
+            done = subprocess.run(
+                [sys.executable, "-m", "examples.uppy.serve"], cwd=ROOT,
+                env=kept_environment() | {"PORT": text}, capture_output=True, text=True,
+            )  # fmt: skip
+            assert done.returncode == 1
+            assert done.stderr.startswith(said)
+            assert "Traceback" not in done.stderr
