@@ -198,7 +198,7 @@ def test_a_commit_whose_answer_is_lost_is_repeated(new_world, faulty, store, cas
     assert count
     for lost in range(count):  # noqa: B007 - which `losing` looks at
         assert run() == expected
-        assert len(done) == count + 1
+        assert len(done) in (count + 1, count + 2)  # who finds a registration settled asks what it has become
 
 
 def alike(response):
