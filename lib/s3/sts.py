@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 
@@ -41,6 +42,7 @@ class Sts:
     def exchange(self, token: str) -> Credentials:
         """Credentials for a token. Raises `ExchangeError`."""
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         try:
             answer = self._sts().assume_role_with_web_identity(
@@ -48,6 +50,8 @@ class Sts:
                 RoleSessionName=SESSION_NAME,
                 WebIdentityToken=token,
             )["Credentials"]
+            ends = answer["Expiration"].astimezone(UTC)
+            return Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"], ends)
         except ClientError as error:  # its message may quote the token
             code = str(error.response.get("Error", {}).get("Code"))
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
@@ -56,9 +60,9 @@ class Sts:
             ) from None
         except BotoCoreError as error:
             raise ExchangeError(type(error).__name__, refused=False) from None
-        return Credentials(
-            answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"], answer["Expiration"]
-        )
+        except (ResponseParserError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            # Cut off, or a proxy's own words. Botocore's error quotes the answer, credentials included.
+            raise ExchangeError("UnreadableAnswer", refused=False) from None
 
     def _sts(self) -> "STSClient":
         with self._lock:

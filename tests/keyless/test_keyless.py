@@ -529,6 +529,42 @@ def test_an_sts_that_never_comes_to_an_end_is_503(env, issuer, exchanges, monkey
     assert exchanges == ["ReadTimeoutError"]
 
 
+SENT = (
+    b"<AccessKeyId>AK</AccessKeyId><SecretAccessKey>hush</SecretAccessKey><SessionToken>hush</SessionToken>"
+)
+RESULT = b"<AssumeRoleWithWebIdentityResult>%s</AssumeRoleWithWebIdentityResult>"
+UNREADABLE = {
+    "nothing": (200, b""),
+    "a page": (200, b"<html><p>hush</html>"),
+    "a whole page": (200, b"<html>hush</html>"),
+    "JSON": (200, b'{"SecretAccessKey":"hush"}'),
+    "cut off": (200, b"<AssumeRoleWithWebIdentityResponse>" + (RESULT % (b"<Credentials>" + SENT))[:-60]),
+    "no credentials": (200, b"<R>%s</R>" % RESULT % b""),
+    "no end": (200, b"<R>%s</R>" % RESULT % b"<Credentials>%s</Credentials>" % SENT),
+    "an end that is none": (
+        200,
+        b"<R>%s</R>" % RESULT % b"<Credentials>%s<Expiration>hush</Expiration></Credentials>" % SENT,
+    ),
+    "a refusal that is a page": (403, b"<html>hush"),
+    "a refusal without a word": (403, b""),
+    "a refusal without a code": (400, b"<ErrorResponse><Error/></ErrorResponse>"),
+    "another place": (302, b""),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_an_sts_whose_answer_cannot_be_read_is_503(in_process, issuer, exchanges, caplog, kind):
+    """It was a 500, each call asked again at once, and the log had the answer with what was in it."""
+    status, content = UNREADABLE[kind]
+    with Dripping(b"HTTP/1.1 %d Odd\r\nConnection: close\r\n\r\n" % status + content, pieces=0) as sts:
+        api = with_token(in_process(AWS_ENDPOINT_URL_STS=sts.url), issuer.token())
+        session = api.session()
+        for _ in range(2):
+            assert api.refused("POST", f"/{session}/files", pdf()) == UNAVAILABLE
+    assert exchanges == ["UnreadableAnswer"]
+    assert "hush" not in " ".join(str(vars(record)) for record in caplog.records)
+
+
 def test_an_sts_that_answers_too_much_is_503(env, issuer, exchanges):
     with Dripping(OK + b"\r\n", b" " * 65536, pause=0) as sts:
         app = wiring.build(env | {"VERCEL_OIDC_TOKEN": issuer.token(), "AWS_ENDPOINT_URL_STS": sts.url})
