@@ -26,8 +26,10 @@ FIXES = {
     "no encryption|SSL off|SSL required|connection is insecure": "Set sslmode=verify-full in it "
     "(docs/deploy.md, TLS): the host refuses connections without TLS.",
     "channel binding": "Take channel_binding out of it, and set sslmode=verify-full (docs/deploy.md, TLS).",
-    "response to SSL negotiation|closed the connection": "Compare its port: what answers there is no "
-    "PostgreSQL, or does not let you in.",
+    "on socket": "Give it the database's address, as in postgresql://user:password@host/database: a "
+    "function has no socket of a database.",
+    "response to SSL negotiation|closed the connection|Connection refused": "Compare its host and port: "
+    "what is there is no PostgreSQL, or does not let you in.",
     "starting up|shutting down|recovery mode|quota|disabled|suspended": "The URL leads to the host. See its "
     "dashboard for what the database's state is.",
     "unsupported startup parameter": "Take 'options=…' out of it, or use the direct URL.",

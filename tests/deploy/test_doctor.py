@@ -258,7 +258,9 @@ def test_what_a_host_says_to_a_connection_is_told_with_what_helps(healthy, refus
     [("failed to resolve host 'dpg-abc-a': [Errno -2] Name or service not known", "the public URL"),
      ('connection to server at "2a05::1", port 5432 failed: Network is unreachable', "the pooler's URL"),
      ("channel binding required, but server authenticated client without channel binding", "verify-full"),
-     ("received invalid response to SSL negotiation: H", "port"),
+     ("received invalid response to SSL negotiation: H", "host and port"),
+     ('connection to server at "h" (::1), port 1 failed: Connection refused', "host and port"),
+     ('connection to server on socket "/cloudsql/p:r:i/.s.PGSQL.5432": No such file', "@host/database"),
      ("connection timeout expired", "let in Vercel's")],
 )  # fmt: skip
 def test_what_keeps_a_connection_from_the_host_is_told_with_what_helps(error, fix):
