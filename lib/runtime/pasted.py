@@ -6,6 +6,7 @@ from collections.abc import Mapping
 QUOTES = ('""', "''", "``", "“”")
 # The other side may have been given a secret with its quotes, too
 MAY_HAVE_QUOTES = re.compile("SECRET|TOKEN|KEY|CERT")
+ASCII_ONLY = re.compile("(AWS|S3)_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)|VERCEL_OIDC_TOKEN")
 # As integrations of databases with Vercel call it, after a prefix of the user's choice
 DATABASE_VARIABLE = re.compile(r"\w*(DATABASE|POSTGRES)\w*URL\w*")
 # What libraries read by themselves, and quote in their errors if it is anything else, password and all
@@ -23,6 +24,11 @@ def problems_of(values: Mapping[str, str], env: Mapping[str, str]) -> list[str]:
     halves = [name for name, value in values.items() if any("\ud800" <= char <= "\udfff" for char in value)]
     if halves:
         return [f"{name}: must be UTF-8" for name in halves]
+    # From a web page: the store refuses it, and what people compare looks the same
+    odd = [name for name, value in values.items() if ASCII_ONLY.fullmatch(name) and not value.isascii()]
+    if odd:
+        told = "must be ASCII: a curly quotation mark or an invisible character was pasted, too"
+        return [f"{name}: {told}" for name in odd]
     # A shell takes quotes away, and a dashboard does not
     quoted = [name for name, value in values.items() if len(value) > 1 and value[0] + value[-1] in QUOTES]
     return [f"{name}: must not be in quotes" for name in quoted if not MAY_HAVE_QUOTES.search(name)]

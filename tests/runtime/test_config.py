@@ -181,6 +181,15 @@ def test_a_line_break_in_a_key_is_named_and_not_shown(name, inside):
     assert problem(env) == f"{name}: must be one line, without a line break or a control character"
 
 
+@pytest.mark.parametrize("name", [*KEYS, "VERCEL_OIDC_TOKEN"])
+@pytest.mark.parametrize("pasted", ["\u200b", "\ufeff", "\u201d", "\u00e9"])
+def test_what_was_pasted_along_with_a_key_is_named(name, pasted):
+    """The store refused it, and what people compared looked the same."""
+    text = problem(GOOD | dict.fromkeys(KEYS, "good") | {name: f"hush{pasted}"})
+    assert text.startswith(f"{name}: must be ASCII")
+    assert "hush" not in text
+
+
 @pytest.mark.parametrize("kind", ["PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE", "PRIVATE KEY"])
 def test_a_key_pair_is_no_shared_secret(kind):
     """All tokens were 401, and the log said no more than that they are malformed."""
