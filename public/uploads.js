@@ -67,7 +67,7 @@ function room(session, next) {
 
 /** Register what was chosen, all at once, and send what was accepted. @param {Item[]} some */
 export async function start(some) {
-  some.forEach((item) => change(item, { state: "registering", error: undefined, isRegistered: false }));
+  some.forEach((item) => change(item, { state: "registering", error: undefined, isRegistered: false, isHeld: false }));
   await Promise.all(some.map(hold)); // before they are remembered: other tabs see at once that they are live
   await Promise.all(some.map(mark));
   if (!isKnown()) await learnPolicy();
@@ -143,6 +143,7 @@ export async function run(item, upload) {
   if (!item.sessionId || !item.file) return;
   if (!(await hold(item))) return waitForOther(item);
   if (isGone(item)) return release(item);
+  if (item.isHeld) return change(item, { state: "paused", isHeld: false, isRegistered: true });
   const { file, fileId, sessionId } = item;
   item.stop = new AbortController();
   item.pause = new AbortController();
@@ -241,6 +242,7 @@ export function fail(item, error) {
 
 /** @param {Item} item */
 export function pause(item) {
+  if (item.state === "registering") return change(item, { isHeld: true });
   if (!["queued", "uploading", "waiting"].includes(item.state)) return;
   item.pause?.abort("pause");
   change(item, { state: "pausing" });

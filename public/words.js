@@ -51,7 +51,7 @@ export function statusOf(item) {
   const resumed = kept.size ? ` · ${kept.size} of ${plural(sentByPart.length, "part")} were there already` : "";
   switch (state) {
     case "ready": return "";
-    case "registering": return navigator.onLine ? "Registering …" : "Offline: goes on when the network is back";
+    case "registering": return navigator.onLine ? `Registering …${item.isHeld ? " It is paused then." : ""}` : "Offline: goes on when the network is back";
     case "queued": return "Next";
     case "uploading":
       return item.sentBytes < item.size ? progress + resumed : `All ${bytes(item.size)} are sent: waiting until the store has them`;

@@ -54,16 +54,21 @@ def site(serve):
     return serve(AUTH_BYPASS="true", DEV_USER_SUB=BROWSER_USER)
 
 
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium, without a window."""
+def chromium():
+    """The path of the browser."""
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         pytest.fail(
             "There is no Chromium: install it (Debian: apt install chromium), or set CHROMIUM to its path."
         )
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, without a window."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield browser
         browser.close()
 

@@ -3,6 +3,7 @@
 import json
 import os
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.page import Page
@@ -127,6 +128,19 @@ def test_a_file_that_changes_on_disk_is_one_row_and_one_sentence(page, files, st
     page.expect_state("manual.pdf", "completed")
     expect(page.tab.locator("li.file")).to_have_count(1)
     assert object_of(page, api, s3, env) == new
+
+
+@pytest.mark.parametrize("harm", [lambda path: path.unlink(), lambda path: os.truncate(path, 7 * MIB)])
+def test_a_file_that_goes_or_shrinks_says_so_at_once(page, files, store, harm):
+    store.hold(passing=1)
+    manual = files("manual.pdf", 40 * MIB)
+    page.upload(manual)
+    page.wait_for(lambda: (len(store.puts), store.held), (1, 4))
+    harm(manual)
+    store.release()
+    page.expect_state("manual.pdf", "failed")
+    page.expect_status("manual.pdf", "The file has changed, or is no longer where it was.")
+    assert page.errors == []
 
 
 def test_the_right_file_after_a_wrong_one_is_sent_to_its_end(page, files, store, tmp_path, api, s3, env):

@@ -4,6 +4,8 @@ import os
 
 from playwright.sync_api import expect
 
+from tests.browser.page import Page
+
 MIB = 1024 * 1024
 
 
@@ -102,6 +104,42 @@ def test_resume_while_it_is_pausing_goes_on_by_itself(page, files, store):
     assert sorted(store.stored()) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
+def test_what_is_paused_while_it_is_registered_is_paused_then(page, files, store):
+    waiting = []
+    page.tab.route("**/files/batch", lambda route: waiting.append(route))
+    page.upload(files("manual.pdf", 12 * MIB), files("other.pdf", 500))
+    page.wait_for(lambda: len(waiting), 1)
+    page.tab.get_by_role("button", name="Pause all").click()
+    page.expect_status("manual.pdf", "It is paused then.")
+    page.tab.unroute("**/files/batch")  # it goes on
+    page.expect_state("manual.pdf", "paused")
+    page.expect_state("other.pdf", "paused")
+    assert store.puts == []
+    page.tab.get_by_role("button", name="Resume all").click()
+    page.expect_state("manual.pdf", "completed")
+    page.expect_state("other.pdf", "completed")
+    assert sorted(store.stored()) == [1, 1, 2, 3]
+
+
+def test_a_file_of_more_than_five_gigabytes_has_its_parts(context, serve, store, tmp_path, api):
+    """Sparse, and given up after the first of its parts."""
+    path = tmp_path / "large.pdf"
+    with path.open("wb") as file:
+        file.truncate(size := 5 * 1024 * MIB + 12345)
+    page = Page(
+        context.new_page(), serve(AUTH_BYPASS="true", DEV_USER_SUB="browser-user", MAX_INSTRUCTION_MB="6000")
+    )
+    store.hold(passing=2)
+    page.open().upload(path)
+    page.wait_for(lambda: (len(store.puts), store.held), (2, 4), seconds=60)
+    page.expect_status("large.pdf", "of 5.4\u00a0GB")
+    parts = api.ok("GET", f"/{page.session_id()}/files/{page.file_id('large.pdf')}/parts")
+    assert parts["partCount"] == -(-size // (5 * MIB)) == 1025  # more than one answer has URLs for
+    assert len(parts["missingPartNumbers"]) == 1023
+    page.press("Cancel", "large.pdf")
+    expect(page.row("large.pdf")).to_have_count(0)
+
+
 def test_cancel_aborts_the_upload_at_the_store(page, files, store, api, s3, env):
     store.hold(passing=1)
     page.upload(files("manual.pdf", 20 * MIB))
@@ -134,8 +172,6 @@ def test_cancel_all_asks_first_and_leaves_what_is_finished(page, files, store, a
 
 
 def test_files_with_more_parts_than_one_answer_has_urls(context, serve, files, store):
-    from tests.browser.page import Page
-
     page = Page(context.new_page(), serve(AUTH_BYPASS="true", MAX_PRESIGNED_URLS="2")).open()
     page.upload(files("manual.pdf", 40 * MIB), files("other.pdf", 1000))
     page.expect_state("manual.pdf", "completed")
