@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import os
 import resource
 import signal
 import sys
@@ -16,10 +17,12 @@ import psycopg
 import pytest
 
 from db.migrate import migrate
+from deploy.env_file import forget_other_servers
 from dev.seaweedfs import store_client
 from dev.stack import Stack
 from lib import wiring
 from lib.runtime import log
+from lib.runtime.config import Settings
 from tests.support.client import Client
 from tests.support.faults import Faults
 from tests.support.pgbouncer import HostedDatabase
@@ -42,6 +45,9 @@ def pytest_configure():
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+    forget_other_servers()  # of the developer's shell, as its settings of another deployment
+    for name in Settings.model_fields:
+        os.environ.pop(name.upper(), None)
     # Each application has a session of botocore's own, which would read the same descriptions of S3 again:
     # nine tenths of what building one costs, and 12 MB.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)

@@ -34,3 +34,12 @@ def test_an_environment_is_made_again_if_its_python_is_gone(tmp_path, there):
     (tmp_path / ".venv" / ".installed").touch()
     planned = make(tmp_path, "-n", ".venv/.installed").stdout
     assert ("-m venv --clear .venv" in planned) != there
+
+
+def test_tests_do_not_read_what_a_shell_has_for_another_project():
+    foreign = {"AWS_PROFILE": "other", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "LOG_LEVEL": "verbose",
+               "DATABASE_URL": "postgresql://a:b@127.0.0.1:1/c", "VERCEL_ENV": "production"}  # fmt: skip
+    some = ["tests/s3/test_addresses.py", "tests/runtime/test_config.py", "-k", "eu-central-1 or missing"]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *some]
+    done = subprocess.run(command, cwd=ROOT, env=kept_environment() | foreign, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
