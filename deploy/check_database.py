@@ -134,7 +134,7 @@ def _check_migrations(connection: psycopg.Connection[tuple[object, ...]]) -> Fin
         rows = connection.execute("SELECT name, sha256 FROM upload_session_migrations").fetchall()
         missing = [name for name, _, _ in pending({str(name): str(sha256) for name, sha256 in rows})]
     except psycopg.errors.UndefinedTable:
-        return wrong("migrations", "never migrated, or by a version before 0.2", MIGRATE)
+        return _check_schema(connection)
     except psycopg.errors.InsufficientPrivilege:
         return HIDDEN
     except MigrationError as error:
@@ -144,6 +144,21 @@ def _check_migrations(connection: psycopg.Connection[tuple[object, ...]]) -> Fin
     if missing:
         return wrong("migrations", f"not applied: {', '.join(missing)}", MIGRATE)
     return ok("migrations", f"all {len(rows)} applied")
+
+
+def _check_schema(connection: psycopg.Connection[tuple[object, ...]]) -> Finding:
+    """Why there is no such table: it may be where this user does not look, or may not."""
+    found = connection.execute(
+        "SELECT relnamespace::regnamespace FROM pg_class WHERE relname = 'upload_session_migrations'"
+    ).fetchone()
+    if found is None:
+        return wrong("migrations", "never migrated, or by a version before 0.2", MIGRATE)
+    return wrong(
+        "migrations",
+        f"this user does not see the tables, which are in the schema {found[0]}",
+        f"GRANT USAGE ON SCHEMA {found[0]} TO the user; if its search_path is another, "
+        f"ALTER ROLE … SET search_path = {found[0]}.",
+    )
 
 
 def _row_security_hides(connection: psycopg.Connection[tuple[object, ...]], table: str) -> bool:

@@ -151,6 +151,23 @@ def test_a_role_that_is_not_the_owner_works_by_the_documented_grant_and_policy(
     assert affected(as_role(owner_url, "anon"), "upload_sessions") == REFUSED
 
 
+@pytest.mark.parametrize("where", ["its schema is closed", "its schema is not in the search_path"])
+def test_a_user_who_does_not_see_the_schema_is_told_apart_from_no_migration(env, owner_url, where):
+    with psycopg.connect(owner_url) as owner:
+        owner.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
+    migrate(owner_url)
+    api_url = as_role(owner_url, "uploads_api")
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        if where != "its schema is closed":
+            owner.execute(documented_grants())
+            owner.execute(documented_for_the_doctor())
+            assert {one.status for one in database_findings(env, api_url).values()} == {"ok"}
+            owner.execute("ALTER DATABASE hosted SET search_path = elsewhere")
+    [finding] = [one for one in examine(env | {"DATABASE_URL": api_url}) if one.check == "migrations"]
+    assert (finding.status, "the schema public" in finding.text) == ("wrong", True)
+    assert "GRANT USAGE ON SCHEMA public" in finding.fix
+
+
 def database_findings(env, url):
     names = ("database", "database TLS", "encoding", "migrations", "database access", "database user")
     found = {one.check: one for one in examine(env | {"DATABASE_URL": url}) if one.check in names}
