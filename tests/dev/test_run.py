@@ -242,6 +242,7 @@ def test_what_a_shell_has_for_other_servers_is_not_taken_for_the_stacks(start, t
     foreign = {
         "AWS_PROFILE": "other", "AWS_CONFIG_FILE": f"{tmp_path}/config", "AWS_USE_FIPS_ENDPOINT": "true",
         "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/other", "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9", "NO_PROXY": "intranet.example",
         "PGSERVICE": "other", "PGHOSTADDR": "192.0.2.1", "PGSSLMODE": "verify-full", "PGOPTIONS": "-c none=1",
     }  # fmt: skip
     run = start(DATABASE_SSL_ROOT_CERT="-----BEGIN CERTIFICATE-----", **foreign).wait()
