@@ -15,27 +15,16 @@ import { nameIn } from "./words.js";
 export async function cancel(item) {
   if (!(await isMeant([item])) || item.state === "completed") return;
   giveUp(item);
-  try {
-    await cancelAtApi(item);
-    remove(item);
-    sayOf(item, "is cancelled|are cancelled");
-  } catch (error) {
-    notCancelled(item, error);
-  }
+  if (await cancelOne(item)) sayOf(item, "is cancelled|are cancelled");
 }
 
 /** Abort everything of this tab that is not finished. */
 export async function cancelAll() {
   const some = unfinished();
   some.forEach(giveUp);
-  const bySession = grouped(some);
-  for (const [sessionId, own] of bySession) {
-    try {
-      if (sessionId) await cancelIn(sessionId, own);
-      own.forEach(remove);
-    } catch (error) {
-      own.forEach((item) => notCancelled(item, error));
-    }
+  for (const [sessionId, own] of grouped(some)) {
+    if (sessionId && own.length > 1 && !isShared(sessionId, own)) await cancelTogether(sessionId, own);
+    else for (const item of own) await cancelOne(item);
   }
   if (!unfinished().length) say(["All unfinished uploads are cancelled."]);
 }
@@ -44,6 +33,18 @@ export async function cancelAll() {
 function giveUp(item) {
   item.stop?.abort("cancel");
   change(item, { state: "cancelling" });
+}
+
+/** @param {Item} item @returns {Promise<boolean>} whether it is gone */
+async function cancelOne(item) {
+  try {
+    await cancelAtApi(item);
+    remove(item);
+    return true;
+  } catch (error) {
+    notCancelled(item, error);
+    return false;
+  }
 }
 
 /** It may be complete by now; without its file it can only be cancelled again. @param {Item} item @param {unknown} error */
@@ -61,18 +62,26 @@ function grouped(some) {
   return groups;
 }
 
-/** The session as a whole, unless another tab has a file in it. @param {string} sessionId @param {Item[]} own */
-async function cancelIn(sessionId, own) {
+/** Whether another tab has a file in the session. @param {string} sessionId @param {Item[]} own */
+function isShared(sessionId, own) {
   const ids = new Set([...own, ...inState("completed")].map((item) => item.fileId));
-  const isShared = [...stored().files, ...inState("elsewhere")].some((file) => file.sessionId === sessionId && !ids.has(file.fileId));
-  if (isShared || own.length === 1) {
-    for (const item of own) await cancelAtApi(item);
-    return;
+  return [...stored().files, ...inState("elsewhere")].some((file) => file.sessionId === sessionId && !ids.has(file.fileId));
+}
+
+/** The session as a whole. @param {string} sessionId @param {Item[]} own */
+async function cancelTogether(sessionId, own) {
+  try {
+    await client.cancelSession(sessionId);
+  } catch (error) {
+    return own.forEach((item) => notCancelled(item, error));
   }
-  await client.cancelSession(sessionId);
   store((state) => {
     if (state.session?.sessionId === sessionId) state.session = null;
   });
+  // What was being assembled may be complete, and stays.
+  const detail = own.some((item) => item.sentBytes >= item.size) && (await client.getSession(sessionId).catch(() => null));
+  const urls = new Map(detail ? detail.files.filter(({ status }) => status === "completed").map((file) => [file.fileId, file.fileUrl]) : []);
+  own.forEach((item) => (urls.has(item.fileId) ? completed(item, urls.get(item.fileId)) : remove(item)));
 }
 
 /** Set by the page: asks people before much is thrown away. @type {(some: Item[]) => Promise<boolean>} */

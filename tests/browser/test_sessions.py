@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.page import Page
@@ -232,3 +233,29 @@ def test_what_is_cancelled_while_it_is_registered_stays_cancelled(page, files, a
             lambda one=one: {file["name"] for file in api.show(one)["files"]} - {"first.pdf"}, set()
         )
     expect(page.tab.locator("li.file")).to_have_count(1)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_is_complete_when_all_is_cancelled_stays(page, context, site, files, store, api, shared):
+    """Its `complete` has not answered. A file of another tab keeps the session from going as a whole."""
+    first, last = files("first.pdf", 500), files("last.pdf", 12 * MIB)
+    if shared:
+        other = Page(context.new_page(), site).open()
+        store.hold()
+        other.upload(files("theirs.pdf", 12 * MIB))
+        other.wait_for(lambda: store.held, 3)
+        page.expect_state("theirs.pdf", "elsewhere")
+    store.hold(passing=1)
+    done = []
+    page.tab.route("**/complete", lambda route: done.append(route.fetch().status))
+    page.upload(first, last)
+    page.wait_for(lambda: done, [200])
+    session = page.session_id()
+    page.tab.get_by_role("button", name="Cancel all").click()
+    page.tab.get_by_role("dialog").get_by_role("button", name="Cancel all").click()
+    page.expect_state("first.pdf", "completed")
+    expect(page.row("last.pdf")).to_have_count(0)
+    states = {file["name"]: file["status"] for file in api.show(session)["files"]}
+    assert states.get("first.pdf") == "completed"
+    assert "last.pdf" not in states
+    assert page.errors == []
