@@ -165,6 +165,7 @@ IN_USE = import fcntl, sys, pathlib; p = pathlib.Path(".dev/lock"); \
   p.exists() and fcntl.flock(p.open(), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 clean: ## Remove the environment and the local data
+	@test ! -e .dev || test -w .dev || { echo ".dev is another user's: remove it as that user."; exit 1; }
 	@python3 -c '$(IN_USE)' 2>/dev/null || { echo "The stack is running, and uses .dev: stop make run first."; exit 1; }
 	@# As root, the database may live outside of the checkout: see dev/postgres.py
 	@test ! -f .dev/state.json || \

@@ -173,6 +173,13 @@ def test_cleaning_beside_a_running_stack_is_refused_in_a_sentence(tmp_path):
     assert not (tmp_path / ".dev").exists()
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may remove everything")
+def test_cleaning_what_another_user_made_is_refused_in_a_sentence(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".dev").mkdir(mode=0o500)
+    assert clean(tmp_path).stdout == ".dev is another user's: remove it as that user.\n"
+
+
 def clean(folder):
     command = ["make", "-s", "clean"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
