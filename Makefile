@@ -31,9 +31,9 @@ run: $(STAMP) ## The API on http://localhost:3000 (PORT=…), with an embedded d
 	@exec $(PY) -m dev.run $$PPID
 
 upload: $(STAMP) ## Upload FILE=… (else a sample of 32 MB) to the running API; again after a crash: what is missing
-	@test -n "$(call given,FILE)" || test -f .dev/sample.pdf || { mkdir -p .dev; \
+	@$(if $(call given,FILE),true,false) || test -f .dev/sample.pdf || { mkdir -p .dev; \
 	  head -c 32000000 /dev/urandom > .dev/sample.pdf; }
-	@$(PY) examples/upload.py "$(or $(call given,FILE),.dev/sample.pdf)"
+	@$(PY) examples/upload.py $(if $(call given,FILE),"$$FILE",.dev/sample.pdf)
 
 example-uppy: $(STAMP) ## An Uppy app on http://localhost:5173 (PORT=…; needs npm), beside ALLOWED_ORIGINS=http://localhost:5173 make run
 	@exec $(PY) -m examples.uppy.serve
@@ -47,7 +47,7 @@ migrate: $(STAMP) ## Migrate the database of DATABASE_URL_DIRECT, or of DATABASE
 	$(PY) -m db.migrate
 
 doctor: $(STAMP) ## Check a deployment: the environment's, ENV=.env.production, or the running stack
-	@$(PY) -m deploy.doctor "$(call given,ENV)"
+	@$(PY) -m deploy.doctor $(if $(call given,ENV),"$$ENV")
 
 redoc: $(STAMP) ## Write public/redoc/, which shows the API at /api.html, from the pinned package (needs npm)
 	$(PY) -m dev.redoc

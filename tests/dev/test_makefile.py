@@ -43,3 +43,12 @@ def test_tests_do_not_read_what_a_shell_has_for_another_project():
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *some]
     done = subprocess.run(command, cwd=ROOT, env=kept_environment() | foreign, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_name_with_quotes_is_a_name_and_no_command(tmp_path):
+    options = ["-s", "-o", ".venv/.installed", f"PY={sys.executable}", "doctor"]
+    file = tmp_path / "it\"s `touch made` o'clock"
+    file.touch()
+    done = make(ROOT, *options, f"ENV={file}", ENV="/of/the/shell")
+    assert done.stdout.startswith(f"Checking the deployment of {file}.\n")
+    assert not (ROOT / "made").exists()
