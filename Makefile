@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 STAMP := .venv/.installed
 # The Python that the environment was made with may have been removed, by an upgrade of it.
-$(shell test -x $(PY) || rm -f $(STAMP))
+$(shell test -x .venv/bin/python || rm -f $(STAMP))
 # What was said to make itself: shells export an ENV for other purposes, which is no file name.
 given = $(if $(filter command,$(firstword $(origin $1))),$($1))
 TESTS := .venv/.tests
