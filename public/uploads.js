@@ -133,7 +133,7 @@ function refuse(refused) {
 /** Send what is missing of registered files. @param {Item[]} some */
 export function resume(some) {
   for (const item of some) {
-    if (item.state === "pausing") item.goesOn = true;
+    if (item.state === "pausing") change(item, { goesOn: true });
     else run(item);
   }
 }

@@ -55,7 +55,7 @@ export function statusOf(item) {
     case "queued": return "Next";
     case "uploading":
       return item.sentBytes < item.size ? progress + resumed : `All ${bytes(item.size)} are sent: waiting until the store has them`;
-    case "pausing": return `${progress} · pausing: what is on its way arrives first`;
+    case "pausing": return progress + (item.goesOn ? " · goes on when what is on its way has arrived" : " · pausing: what is on its way arrives first");
     case "waiting": return navigator.onLine ? "No answer: trying again …" : `Offline at ${progress}: goes on when the network is back`;
     case "completing": return "Assembling …";
     case "cancelling": return navigator.onLine ? "Cancelling …" : "Offline: it is cancelled when the network is back";

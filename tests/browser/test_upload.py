@@ -99,6 +99,7 @@ def test_resume_while_it_is_pausing_goes_on_by_itself(page, files, store):
     page.upload_until_held(store, files("manual.pdf", 40 * MIB), passing=2, held=4)
     page.press("Pause", "manual.pdf")
     page.press("Resume", "manual.pdf")
+    page.expect_status("manual.pdf", "goes on when what is on its way has arrived")
     store.release()
     page.expect_state("manual.pdf", "completed")
     assert sorted(store.stored()) == [1, 2, 3, 4, 5, 6, 7, 8]
