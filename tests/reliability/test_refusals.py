@@ -82,7 +82,6 @@ def check(api, lines, refusal, operation, method, path, body=None):
     assert line["request_id"] == response.headers["X-Request-Id"]
     for told in (lines.getvalue(), response.text):
         assert SECRET_WORDS not in told
-    assert refusal.code not in response.text
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=name)
