@@ -26,20 +26,11 @@ def test_the_servers_of_the_tests_end_with_them(stop, tmp_path):
         next(line for line in run.stdout if "PASSED" in line)
         servers = psutil.Process(run.pid).children()
         assert {server.name() for server in servers} >= {"postgres", "weed"}
-        output = _ended_by(run, stop)
+        run.send_signal(stop)
+        output, _ = run.communicate(timeout=30)
     assert run.returncode == pytest.ExitCode.INTERRUPTED, output
     _, alive = psutil.wait_procs(servers, timeout=10)
     assert alive == []
-
-
-def _ended_by(run, stop):
-    """What it said until it ended. Python may lose a signal that comes within a callback: then once more."""
-    run.send_signal(stop)
-    try:
-        return run.communicate(timeout=30)[0]
-    except subprocess.TimeoutExpired:
-        run.send_signal(stop)
-        return run.communicate(timeout=30)[0]
 
 
 def test_a_child_that_starts_while_its_supervisor_is_interrupted_can_be_stopped(tmp_path, monkeypatch):
