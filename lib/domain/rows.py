@@ -48,9 +48,7 @@ class FileRow:
     object_key: str
     status: FileStatus
     upload_id: str | None
-    attempt: (
-        str | None
-    )  # which registration its present upload comes from; the object has it as metadata, too
+    attempt: str | None  # the registration that its upload was started for; also metadata of the object
     etag: str | None
     may_be_assembling: bool = False  # S3's answer to a complete was lost, at most 15 minutes ago
 

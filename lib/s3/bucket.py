@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
 
 from lib.domain.media_type import stored_as
 from lib.domain.part_layout import StoredPart
@@ -14,7 +13,7 @@ from lib.runtime.config import Settings
 from lib.s3 import answers, fast_path
 from lib.s3.client import Client
 from lib.s3.fast_path import Answer, Request
-from lib.s3.presign import Credentials
+from lib.s3.presign import Credentials, encoded_path
 from lib.s3.refusals import NotFoundError, UnreadableAnswerError, UploadGoneError, elsewhere, refused
 
 if TYPE_CHECKING:
@@ -169,7 +168,7 @@ class Bucket:
     def object_url(self, key: str) -> str:
         """Where the object is to be found by those who may read it."""
         base = self._settings.public_base_url or self.bucket_url
-        return f"{base.rstrip('/')}/{quote(key, safe='/-_.~')}"
+        return f"{base.rstrip('/')}{encoded_path(key)}"
 
     def _ask(
         self, by_fast_path: Callable[["S3Client"], Result | None], by_botocore: Callable[["S3Client"], Result]
