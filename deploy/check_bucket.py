@@ -1,6 +1,6 @@
 """The bucket: there, private, open to the right browsers, and tidied up."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,11 +63,7 @@ def _check_object_lock(deployment: Deployment) -> Iterator[Finding]:
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
     """
-    lock = _read(
-        lambda: deployment.client.get_object_lock_configuration(Bucket=deployment.bucket).get(
-            "ObjectLockConfiguration"
-        )
-    )
+    lock = _read(deployment, "get_object_lock_configuration", "ObjectLockConfiguration")
     if isinstance(lock, dict) and lock.get("Rule", {}).get("DefaultRetention"):
         fix = "Use a bucket without Object Lock, or without a default retention."
         yield wrong("object lock", "a default retention: S3 refuses parts without a checksum", fix)
@@ -80,11 +76,7 @@ def _check_privacy(deployment: Deployment) -> Iterator[Finding]:
     yield _check_anonymous(deployment)
     block = ("public-access-block-configuration", deployment.document("public-access-block"))
     fix = deployment.aws("put-public-access-block", block)
-    blocked = _read(
-        lambda: deployment.client.get_public_access_block(Bucket=deployment.bucket).get(
-            "PublicAccessBlockConfiguration"
-        )
-    )
+    blocked = _read(deployment, "get_public_access_block", "PublicAccessBlockConfiguration")
     if isinstance(blocked, dict):
         open_ways = sorted(way for way, value in block[1].items() if value and not blocked.get(way))
         if open_ways:
@@ -119,9 +111,7 @@ def _check_anonymous(deployment: Deployment) -> Finding:
 
 
 def _check_policy(deployment: Deployment) -> Finding:
-    status = _read(
-        lambda: deployment.client.get_bucket_policy_status(Bucket=deployment.bucket).get("PolicyStatus")
-    )
+    status = _read(deployment, "get_bucket_policy_status", "PolicyStatus")
     if status == "NoSuchBucketPolicy":
         return ok("bucket policy", "none, so nothing is public by it")
     if not isinstance(status, dict):
@@ -139,7 +129,7 @@ def _check_cors(deployment: Deployment) -> Finding:
     if not origins:
         return ok("CORS", "not needed: ALLOWED_ORIGINS is empty")
     fix = deployment.aws("put-bucket-cors", ("cors-configuration", deployment.document("cors")))
-    rules = _read(lambda: deployment.client.get_bucket_cors(Bucket=deployment.bucket).get("CORSRules"))
+    rules = _read(deployment, "get_bucket_cors", "CORSRules")
     if rules in (None, "NoSuchCORSConfiguration"):
         return wrong("CORS", "the bucket has no CORS rules: no browser can upload", fix)
     if isinstance(rules, str):
@@ -170,9 +160,7 @@ def _check_lifecycle(deployment: Deployment) -> Finding:
     fix = deployment.aws(
         "put-bucket-lifecycle-configuration", ("lifecycle-configuration", deployment.document("lifecycle"))
     )
-    rules = _read(
-        lambda: deployment.client.get_bucket_lifecycle_configuration(Bucket=deployment.bucket).get("Rules")
-    )
+    rules = _read(deployment, "get_bucket_lifecycle_configuration", "Rules")
     if isinstance(rules, str) and rules != "NoSuchLifecycleConfiguration":
         return _unread(deployment, "lifecycle", rules)
     days = [
@@ -190,10 +178,10 @@ def _check_lifecycle(deployment: Deployment) -> Finding:
     return ok("lifecycle", f"incomplete uploads are aborted after {min(days)} days")
 
 
-def _read(call: Callable[[], Any]) -> Any:
-    """What a call answers, or the code of its error; `NotSupported` if the store does not know it."""
+def _read(deployment: Deployment, operation: str, member: str) -> Any:
+    """A member of an answer, or the code of an error; `NotSupported` if the store does not know the call."""
     try:
-        return call()
+        return getattr(deployment.client, operation)(Bucket=deployment.bucket).get(member)
     except ClientError as error:
         return code_of(error) if is_supported(error) else "NotSupported"
     except (BotoCoreError, ResponseParserError) as error:

@@ -14,8 +14,9 @@ from deploy.check_database import check_database
 from deploy.check_settings import check_authentication, check_origins
 from deploy.check_upload import check_clocks, check_upload
 from deploy.deployment import Deployment
-from deploy.env_file import UNREADABLE, forget_other_servers, read_env
+from deploy.env_file import UNREADABLE, read_env
 from deploy.report import Finding, lines, ok, warning, wrong
+from deploy.shell import forget_other_servers
 from lib.domain.errors import ApiError
 from lib.domain.policy import setting_names
 from lib.runtime import log

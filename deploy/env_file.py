@@ -1,6 +1,5 @@
 """Reads a file of variables as `vercel env pull`, `make run` or a person writes it."""
 
-import os
 import re
 import shlex
 from pathlib import Path
@@ -18,23 +17,6 @@ def read_env(path: Path) -> dict[str, str]:
     """The variables of a file; a line that cannot be read is left out."""
     text = path.read_text("utf-8-sig")  # editors of Windows write a mark
     return {line["name"]: _value(line["value"].strip()) for line in LINE.finditer(text)}
-
-
-def forget_other_servers() -> None:
-    """Remove from this process's environment what libpq and botocore read there by themselves.
-
-    In a developer's shell it is about other servers: a profile, a region's endpoint, a TLS mode, an address.
-    """
-    for name in [name for name in os.environ if name.startswith(("AWS_", "PG"))]:
-        if name != "AWS_CA_BUNDLE":  # that of a proxy, which is this machine's
-            del os.environ[name]
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):  # else those of the home are read
-        os.environ[name] = os.devnull
-    # A proxy cannot reach what runs on this machine.
-    bypassed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    if bypassed != "*":
-        bypassed = ",".join(filter(None, (bypassed, "localhost", "127.0.0.1")))
-    os.environ["no_proxy"] = os.environ["NO_PROXY"] = bypassed
 
 
 def _value(text: str) -> str:

@@ -15,7 +15,7 @@ OURS = "# Written by `make run`, for `vercel dev`; `make clean` removes it. Your
 
 def write_shell_file(env: Mapping[str, str], path: Path) -> None:
     """Write the variables for `set -a && . FILE`."""
-    _write(path, "".join(f"{name}={shlex.quote(env[name])}\n" for name in WRITTEN_DOWN if name in env))
+    write_whole(path, "".join(f"{name}={shlex.quote(env[name])}\n" for name in WRITTEN_DOWN if name in env))
 
 
 def write_vercel_file(env: Mapping[str, str], path: Path, names: Iterable[str] = WRITTEN_DOWN) -> bool:
@@ -29,7 +29,7 @@ def write_vercel_file(env: Mapping[str, str], path: Path, names: Iterable[str] =
     if not known.get("S3_ACCESS_KEY_ID"):
         known = {name.replace("AWS_", "S3_"): value for name, value in known.items()}
     lines = [f"{name}={shlex.quote(value)}\n" for name, value in known.items() if not name.startswith("AWS_")]
-    _write(path, OURS + "".join(lines))
+    write_whole(path, OURS + "".join(lines))
     return True
 
 
@@ -41,8 +41,9 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that only its owner reads: whole, or not at all if we die or the disk is full."""
     new = path.with_name(f"{path.name}.new")
     new.touch(mode=0o600)
     new.write_text(text)
-    new.replace(path)  # whole or not at all: what a full disk cuts is not known as ours any more
+    new.replace(path)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy.env_file import forget_other_servers
+from deploy.shell import forget_other_servers
+from dev.env_files import write_whole
 from dev.postgres import Postgres, database_url, shelter_of
 from dev.processes import StackError, are_free, end_orphans, free_ports, take_lock
 from dev.seaweedfs import BUCKET, PORTS, Store
@@ -140,10 +141,7 @@ class Stack:
 
     def _save_state(self) -> None:
         self._state["pids"] = [child.pid for child in (self.postgres, self.store) if child.pid]
-        new = self.folder / "state.json.new"
-        new.touch(mode=0o600)
-        new.write_text(json.dumps(self._state))
-        new.replace(self.folder / "state.json")  # at once: a process killed here leaves the old one
+        write_whole(self.folder / "state.json", json.dumps(self._state))
 
     def _choose_ports(self) -> None:
         """The ports of the last run if they are free, so that what was pasted then still works."""

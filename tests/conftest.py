@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from db.migrate import migrate
-from deploy.env_file import forget_other_servers
+from deploy.shell import forget_other_servers
 from dev.seaweedfs import store_client
 from dev.stack import Stack
 from lib import wiring
