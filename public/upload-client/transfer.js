@@ -93,11 +93,11 @@ export class Transfer {
     });
   }
 
-  /** @param {string} method @param {string} path @param {object | undefined} body @param {string} [needs] @param {number} [attempts] */
-  #call(method, path, body, needs, attempts) {
-    const onWait = attempts ? undefined : this.#sayWaiting;
-    const { signal } = attempts ? this.#stop : this.#halt;
-    return this.api.call(method, this.#path + path, body, { signal, onWait, attempts, needs });
+  /** @param {string} method @param {string} path @param {object | undefined} body @param {{ needs?: string, attempts?: number }} options */
+  #call(method, path, body, options) {
+    const onWait = options.attempts ? undefined : this.#sayWaiting;
+    const { signal } = options.attempts ? this.#stop : this.#halt;
+    return this.api.call(method, this.#path + path, body, { signal, onWait, ...options });
   }
 
   // --- Which parts
@@ -125,7 +125,7 @@ export class Transfer {
 
   /** Ask what is missing, with fresh URLs; one question for all parts that wait for it. @param {number} fromPart */
   #askForParts(fromPart) {
-    this.#asking ??= this.#call("GET", `/parts?presign=true&fromPart=${fromPart}`, undefined, "missingPartNumbers")
+    this.#asking ??= this.#call("GET", `/parts?presign=true&fromPart=${fromPart}`, undefined, { needs: "missingPartNumbers" })
       .then((answer) => {
         for (const entry of answer.presignedUrls ?? []) this.#urls.set(entry.partNumber, entry);
         return answer;
@@ -251,7 +251,7 @@ export class Transfer {
     this.#reportedAt = performance.now();
     const parts = this.#unreported.splice(0, MAX_REPORT_SIZE);
     try {
-      await this.#call("POST", "/parts", { parts }, undefined, 1);
+      await this.#call("POST", "/parts", { parts }, { attempts: 1 });
     } catch (error) {
       if (!this.#left) return; // `complete` is under way: it counts
       const isCompleted = error instanceof UploadError && error.reason === "FILE_COMPLETED";
@@ -267,10 +267,10 @@ export class Transfer {
   async #complete() {
     this.#say("completing");
     const parts = this.#unreported.splice(0, MAX_REPORT_SIZE);
-    const completed = await this.#call("POST", "/complete", parts.length ? { parts } : {}, "fileId").catch((error) => {
+    const completed = await this.#call("POST", "/complete", parts.length ? { parts } : {}, { needs: "fileId" }).catch((error) => {
       // Another tab has sent the same part: what the store has counts.
       if (!(error instanceof UploadError) || error.reason !== "ETAG_MISMATCH" || !parts.length) throw error;
-      return this.#call("POST", "/complete", {}, "fileId");
+      return this.#call("POST", "/complete", {}, { needs: "fileId" });
     });
     this.#sentByPart = this.#sentByPart.map((_, i) => this.#sizeOf(i + 1));
     this.#sentBytes = this.upload.file.size;
