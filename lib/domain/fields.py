@@ -6,6 +6,7 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import groupby
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
@@ -17,6 +18,7 @@ from lib.domain.part_layout import MAX_OBJECT_SIZE, MAX_PART_COUNT
 
 MAX_METADATA_SIZE = 16 * 1024  # bytes of JSON, as they are sent
 MAX_NAME_LENGTH = 255  # characters, in NFC
+MAX_EXTENSION_LENGTH = 10  # likewise, without the dot
 FILE_EMPTY = "file_empty"  # the kind of problem that is an error with a reason of its own
 
 
@@ -34,24 +36,41 @@ def _unquoted(etag: str) -> str:
     return etag
 
 
-def _without_dot(ext: str) -> str:
-    ext = nfc(ext.removeprefix("."))
-    if not ext:
-        raise ValueError("must have a character besides the dot")
-    return ext
-
-
 def nfc(text: str) -> str:
     """A text in Unicode's composed form, in which names and keys are kept and compared."""
     return unicodedata.normalize("NFC", text)
 
 
-def _composed(name: str) -> str:
-    # What is longer than this is too long in NFC, too; composing it would take long for nothing.
-    composed = nfc(name) if len(name) <= 4 * MAX_NAME_LENGTH else name
-    if len(composed) > MAX_NAME_LENGTH:
-        raise ValueError(f"must be at most {MAX_NAME_LENGTH} characters, in Unicode's NFC")
+def plain_extension(ext: str) -> str:
+    """An extension in NFC, without the dots before it."""
+    return nfc(ext.lstrip("."))
+
+
+def _name(name: str) -> str:
+    return _composed(name, MAX_NAME_LENGTH)
+
+
+def _extension(ext: str) -> str:
+    kept = _composed(ext.lstrip("."), MAX_EXTENSION_LENGTH)
+    if not kept:
+        raise ValueError("must have a character besides the dot")
+    return kept
+
+
+def _composed(text: str, most: int) -> str:
+    # A character takes three marks at most into itself. To compose what is too long in any case would be for
+    # nothing, and takes time by the square of the marks that stand together.
+    is_possible = len(text) <= most or (len(text) <= 4 * most and _most_marks(text) <= most + 3)
+    composed = nfc(text) if is_possible else text
+    if len(composed) > most:
+        raise ValueError(f"must be at most {most} characters, in Unicode's NFC")
     return composed
+
+
+def _most_marks(text: str) -> int:
+    """How many combining marks stand together, at most."""
+    runs = groupby(bool(unicodedata.combining(char)) for char in text)
+    return max(sum(run) for _, run in runs)
 
 
 def _not_empty(size: int) -> int:
@@ -105,7 +124,7 @@ Metadata = Annotated[dict[str, Any], AfterValidator(_storable), BeforeValidator(
 Name = Annotated[
     str,
     Field(min_length=1, json_schema_extra={"maxLength": MAX_NAME_LENGTH}),
-    AfterValidator(_composed),
+    AfterValidator(_name),
 ]
 # Beyond 2 GiB: generators for Java, Go or C# take 32 bits if a schema does not say so.
 Bytes = Annotated[int, Field(description="bytes", json_schema_extra={"format": "int64"})]
@@ -119,5 +138,9 @@ Size = Annotated[
     ),
     AfterValidator(_not_empty),
 ]
-Extension = Annotated[str, Field(min_length=1, max_length=10), AfterValidator(_without_dot)]
+Extension = Annotated[
+    str,
+    Field(min_length=1, json_schema_extra={"maxLength": MAX_EXTENSION_LENGTH}),
+    AfterValidator(_extension),
+]
 MimeType = Annotated[str, Field(max_length=255), AfterValidator(_media_type)]

@@ -8,7 +8,7 @@ from enum import Enum
 
 from lib.domain import media_type
 from lib.domain.errors import ApiError, Reason, Refused
-from lib.domain.fields import nfc
+from lib.domain.fields import nfc, plain_extension
 from lib.domain.models import FileMetadata
 from lib.domain.part_layout import check_part_count
 from lib.domain.policy import (
@@ -263,7 +263,7 @@ def _same(item: FileMetadata, file: FileRow) -> bool:
     """Whether a request describes this file, cut into as many parts as it is; both sides in one form."""
     count = file.layout.part_count
     asked_count = count if item.part_count is None else item.part_count
-    ext = nfc(file.ext.removeprefix(".")) if file.ext else extension_of(nfc(file.name))
+    ext = plain_extension(file.ext) if file.ext else extension_of(nfc(file.name))
     kind = media_type.essence(type_of(file.mime_type, ext))
     # What left the table since says nothing: neither an extension of a type, nor a type of a category.
     asked_kind = media_type.essence(item.media_type) if tells_type(item.type, item.extension) else kind

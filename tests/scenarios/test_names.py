@@ -6,6 +6,8 @@ from functools import partial
 
 import pytest
 
+from lib.domain import fields
+from lib.domain.models import FileMetadata
 from tests.support.client import new_id, pdf
 from tests.support.fuzzy import TEXT, error
 from tests.support.together import at_once
@@ -60,6 +62,28 @@ def test_a_name_that_is_too_long_in_nfc_is_refused_with_the_limit(api, field, te
     status, refusal = api.refused("POST", f"/{api.session()}/files", pdf(**{field: text}))
     problem = "must be at most 255 characters, in Unicode's NFC"
     assert (status, refusal["details"]["fields"]) == (422, [{"field": field, "problem": problem}])
+
+
+@pytest.mark.parametrize("ext", [".abcdefghij", "..pdf", "한글한글", "e\u0301" * 10, ".\u1f82\u0958"])
+def test_an_extension_is_counted_in_nfc_without_its_dots_and_replays(api, ext):
+    session, form = api.session(), unicodedata.normalize("NFD", ext)
+    file = pdf(fileId=new_id(), ext=form)
+    api.register(session, file)
+    for same in (form, ext, ext.lstrip("."), f".{ext}"):
+        assert api.call("POST", f"/{session}/files", file | {"ext": same}).status_code == 200
+    for other in ("abcdefghijk", ".", "...", ""):
+        status, refusal = api.refused("POST", f"/{session}/files", pdf("b.pdf", ext=other))
+        assert (status, refusal["details"]["fields"]) == (422, [{"field": "ext", "problem": TEXT}])
+
+
+def test_marks_without_end_are_not_composed(monkeypatch):
+    """Two thousand names of a thousand marks each fit into a request, and took 5 s."""
+    composed = []
+    monkeypatch.setattr(fields, "nfc", lambda text: composed.append(text) or text)
+    for marks in ("\u0315" * 510 + "\u0300" * 510, "a" * 600 + "\u0300\u0315" * 150):
+        with pytest.raises(ValueError, match="at most 255 characters"):
+            FileMetadata(name=marks, size=1)
+    assert composed == []
 
 
 @pytest.mark.parametrize("field", ["name", "fileKey"])
