@@ -22,6 +22,7 @@ _COLON = re.compile(r"[ \t\r\n]*:[ \t\r\n]*")
 # More than any request needs (10,000 parts make 30,000). As objects they take up to forty times the memory of
 # their text: a few bodies of 4 MB at once would end an instance.
 MAX_VALUES = 250_000
+MAX_SHOWN = 16  # characters of a field's name in an error, of which an answer may have thousands
 MALFORMED = "a string holds the character U+0000, half a surrogate pair, or bytes that are not UTF-8"
 
 
@@ -62,7 +63,7 @@ def malformed_fields(value: Any) -> list[str]:
     """The fields of an item that hold strings which cannot be stored."""
     members = value.items() if isinstance(value, dict) else [("(body)", value)]
     return [
-        "(a field's name)" if _is_malformed(name) else str(name)[:64]
+        "(a field's name)" if _is_malformed(name) else str(name)[:MAX_SHOWN]
         for name, member in members
         if _is_malformed(name) or _is_malformed(member)
     ]

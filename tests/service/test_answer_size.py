@@ -72,10 +72,25 @@ def test_a_batch_of_which_most_is_refused(api, session):
     assert answers["failed"] == 900
 
 
+def test_a_batch_of_what_is_malformed(api, session):
+    fields = ", ".join(f'"{number}{chr(0x1F3F0) * 51}": "\\u0000"' for number in range(20))
+    body = f'{{"files": [{", ".join([f"{{{fields}}}"] * 920)}]}}'.encode()
+    assert checked(api.call("POST", f"/{session}/files/batch", content=body))["failed"] == 920
+
+
 def test_a_resume_answers_as_many_urls_as_fit(api, session):
     file = api.register(session, pdf(size=SIZE))
     first = checked(api.call("GET", f"/{session}/files/{file['fileId']}/parts?presign=true"))
     assert numbers_of(first) + rest_of(api, session, first)[0] == list(range(1, 10_001))
+
+
+@pytest.mark.parametrize("etag", ["\U0001f3f0" * 250, "\\" * 255, "é", "\n", "a b", " ", 'W/"e"'], ids=ascii)
+def test_an_etag_is_what_a_store_may_send(api, session, etag):
+    """Ten thousand that take more than a byte a character would not fit into an answer."""
+    path = f"/{session}/files/{api.register(session, pdf())['fileId']}"
+    for action in ("parts", "complete"):
+        parts = {"parts": [{"partNumber": 1, "etag": etag}]}
+        assert api.refused("POST", f"{path}/{action}", parts)[0] == 422
 
 
 def test_resume_with_thousands_of_recorded_parts(api, session, faults):
