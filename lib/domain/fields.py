@@ -33,6 +33,7 @@ def canonical_uuid(text: str) -> str:
 
 
 def _unquoted(etag: str) -> str:
+    etag = etag.removeprefix("W/") if etag.startswith('W/"') else etag
     etag = etag[1:-1] if len(etag) > 1 and etag[0] == etag[-1] == '"' else etag
     if not _ETAG.fullmatch(etag):
         raise ValueError('must be an ETag as S3 sent it, with or without its quotes: "9bb58f26…"')

@@ -36,8 +36,18 @@ class StoredPart:
 
     part_number: int
     etag: str
-    size: int  # bytes
+    size: int | None  # bytes; None: the store does not tell (Supabase Storage lists no sizes)
     last_modified: datetime
+
+    def fits(self, layout: Layout) -> bool:
+        """Whether it has the size that it should have. Unknown, it has: URLs are signed for that length."""
+        return self.size is None or self.size == layout.size_of(self.part_number)
+
+
+def bare_etag(etag: str) -> str:
+    """An ETag without its quotes, and without the `W/` of a proxy that might pack the answers (RFC 9110)."""
+    etag = etag.strip()
+    return (etag[2:] if etag.startswith('W/"') else etag).strip('"')
 
 
 def count_bounds(file_size: int, session_part_size: int) -> tuple[int, int]:
@@ -81,8 +91,7 @@ def newest(
     """
 
     def rank(part: StoredPart) -> tuple[datetime, bool, bool]:
-        right_size = part.size == layout.size_of(part.part_number)
-        return part.last_modified, right_size, preferred.get(part.part_number) == part.etag
+        return part.last_modified, part.fits(layout), preferred.get(part.part_number) == part.etag
 
     chosen: dict[int, StoredPart] = {}
     for part in listed:
@@ -95,5 +104,5 @@ def newest(
 def split_by_size(parts: Mapping[int, StoredPart], layout: Layout) -> tuple[dict[int, StoredPart], list[int]]:
     """The parts of the layout that have the size they should have, and the numbers of those that have not."""
     ours = {number: part for number, part in parts.items() if 1 <= number <= layout.part_count}
-    good = {number: part for number, part in ours.items() if part.size == layout.size_of(number)}
+    good = {number: part for number, part in ours.items() if part.fits(layout)}
     return good, [number for number in ours if number not in good]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lib.runtime.config import Settings
 from lib.runtime.urls import is_accelerated
-from lib.s3.whole_answers import limit_answers
+from lib.s3.whole_answers import read_whole_answers
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -40,7 +40,7 @@ def make_client(session: "Session", settings: Settings, endpoint_url: str | None
             response_checksum_validation="when_required",
         ),
     )
-    limit_answers(client)
+    read_whole_answers(client)
     client.meta.events.register_last("before-parameter-build.s3", _stay_in_the_region)
     client.meta.events.register_first("choose-signer.s3.GetObject", _unsigned)
     client.meta.events.register_first("before-parse.s3.CompleteMultipartUpload", _without_padding)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from lib.domain.part_layout import StoredPart
+from lib.domain.part_layout import StoredPart, bare_etag
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -19,6 +19,7 @@ Page = tuple[list[StoredPart], str | None]  # parts, and the marker that the nex
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _UPLOAD_ID = re.compile(rb"<UploadId>([^<&]+)</UploadId>\s*</InitiateMultipartUploadResult>\s*$")
+TRUTH = {"true": True, "1": True, "false": False, "0": False}  # as XML Schema writes it
 _CODE = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<Error[\s>].*?<Code>([A-Za-z.]+)</Code>", re.DOTALL)
 
 
@@ -49,7 +50,7 @@ def assembled_etag_of(content: bytes) -> str | None:
     """What CompleteMultipartUpload answers; an error inside of a 200 has another root."""
     root = _root(content, "CompleteMultipartUploadResult")
     etag = "" if root is None else _texts(root).get("ETag", "")
-    return etag.strip('"') or None
+    return bare_etag(etag) or None
 
 
 def page_of(content: bytes) -> Page | None:
@@ -58,12 +59,21 @@ def page_of(content: bytes) -> Page | None:
     if root is None:
         return None
     try:
-        page = _texts(root)
+        told = _texts(root)
         parts = [_part(_texts(child)) for child in root if _name(child) == "Part"]
-        more = {"true": True, "false": False}[page["IsTruncated"]]
-        return parts, str(int(page["NextPartNumberMarker"])) if more else None
+        is_last = not TRUTH[told["IsTruncated"].strip().lower()]
+        return page(parts, is_last=is_last, marker=int(told.get("NextPartNumberMarker") or 0))
     except (LookupError, ValueError):
         return None
+
+
+def page(parts: list[StoredPart], *, is_last: bool, marker: int) -> Page:
+    """A page of parts, and where the next one begins if a store does not tell, as older SeaweedFS (0).
+
+    https://github.com/seaweedfs/seaweedfs/issues/1914
+    """
+    following = marker or max((part.part_number for part in parts), default=0)
+    return parts, None if is_last else str(following)
 
 
 def all_parts(ask: Callable[[str | None], Page | None]) -> list[StoredPart] | None:
@@ -84,12 +94,11 @@ def all_parts(ask: Callable[[str | None], Page | None]) -> list[StoredPart] | No
 def _part(texts: dict[str, str]) -> StoredPart:
     """Raises `LookupError` and `ValueError`."""
     at = datetime.fromisoformat(texts["LastModified"])
-    etag = texts["ETag"].strip('"')
+    etag = bare_etag(texts["ETag"])
     if not etag:
         raise ValueError("a part without an ETag")
-    return StoredPart(
-        int(texts["PartNumber"]), etag, int(texts["Size"]), at if at.tzinfo else at.replace(tzinfo=UTC)
-    )
+    size = int(texts["Size"]) if "Size" in texts else None
+    return StoredPart(int(texts["PartNumber"]), etag, size, at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
 def _root(content: bytes, *names: str) -> "Element | None":

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lib.domain.media_type import stored_as
-from lib.domain.part_layout import StoredPart
+from lib.domain.part_layout import StoredPart, bare_etag
 from lib.runtime.config import Settings
 from lib.s3 import answers, fast_path
 from lib.s3.client import Client
@@ -85,12 +85,16 @@ class Bucket:
             return self._answer(s3, Request("ListParts", "GET", key, query), answers.page_of)
 
         def by_botocore(s3: "S3Client") -> list[StoredPart]:
-            pages = s3.get_paginator("list_parts")
-            return [
-                _listed(part)
-                for page in pages.paginate(Bucket=self._bucket, Key=key, UploadId=upload_id)
-                for part in _parts_of(page)
-            ]
+            def page(marker: str | None) -> answers.Page:
+                after: Any = {"PartNumberMarker": int(marker)} if marker else {}
+                told = s3.list_parts(Bucket=self._bucket, Key=key, UploadId=upload_id, **after)
+                parts, is_last = [_listed(part) for part in _parts_of(told)], not told.get("IsTruncated")
+                return answers.page(parts, is_last=is_last, marker=told.get("NextPartNumberMarker", 0))
+
+            found = answers.all_parts(page)
+            if found is None:
+                raise UnreadableAnswerError("a list of parts without an end")
+            return found
 
         return self._ask(lambda s3: answers.all_parts(partial(page, s3)), by_botocore)
 
@@ -215,13 +219,14 @@ def _parts_of(page: "ListPartsOutputTypeDef") -> "Sequence[PartTypeDef]":
 
 
 def _listed(part: "PartTypeDef") -> StoredPart:
-    return StoredPart(
-        _field(part, "PartNumber"), _etag(part), _field(part, "Size"), _field(part, "LastModified")
-    )
+    return StoredPart(_field(part, "PartNumber"), _etag(part), part.get("Size"), _field(part, "LastModified"))
 
 
 def _etag(answer: Mapping[str, Any]) -> str:
-    return str(_field(answer, "ETag")).strip('"')
+    etag = bare_etag(str(_field(answer, "ETag")))
+    if not etag:
+        raise UnreadableAnswerError("an answer with an empty ETag")
+    return etag
 
 
 def _field(answer: Mapping[str, Any], name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Connections on which an answer has an end: the request's.
+"""Connections on which an answer has an end, the request's, and comes unpacked.
 
 The sockets' own limit, which is all that botocore sets, starts again with each byte: a store or a proxy that
 sends one a second would hold a thread without end. S3 itself sends spaces while it assembles a large object,
@@ -46,8 +46,12 @@ class _Answer(HTTPResponse):
         self.fp = io.BufferedReader(_Reader(sock))
 
 
-def limit_answers(client: "BaseClient") -> None:
-    """Let no answer to this client take longer than `read_timeout` after its request's budget is used up."""
+def read_whole_answers(client: "BaseClient") -> None:
+    """Let no answer to this client take longer than `read_timeout` after its request's budget is used up.
+
+    And unpack what a proxy before the store has packed, although requests ask for `identity`: botocore, which
+    leaves that to those who get objects, cannot read such a list or error.
+    """
     from botocore.awsrequest import (
         AWSHTTPConnection,
         AWSHTTPConnectionPool,
@@ -64,8 +68,14 @@ def limit_answers(client: "BaseClient") -> None:
     class Pool(AWSHTTPConnectionPool):
         ConnectionCls = Connection
 
+        def urlopen(self, *args: Any, **options: Any) -> Any:
+            return super().urlopen(*args, **options | {"decode_content": True})
+
     class TlsPool(AWSHTTPSConnectionPool):
         ConnectionCls = TlsConnection
+
+        def urlopen(self, *args: Any, **options: Any) -> Any:
+            return super().urlopen(*args, **options | {"decode_content": True})
 
     session: Any = client._endpoint.http_session  # type: ignore[attr-defined]
     session._pool_classes_by_scheme.update(http=Pool, https=TlsPool)
