@@ -181,17 +181,12 @@ class Endpoint(Generic[App]):
         return operation.handler(app, Call(user_id, ids, _input(operation.route, environ)))
 
     def _ids(self, path: str) -> dict[str, str]:
-        """The ids in a path; what is no UUID is as unknown as one that does not exist."""
+        """The ids in a path; in place of what is no UUID one that nobody has."""
         names, values = self.path.split("/"), path.split("/")
         ids = {name[1:]: value for name, value in zip(names, values, strict=False) if name.startswith(":")}
         if len(ids) < self.path.count(":"):
             raise ApiError(Reason.ROUTE_NOT_FOUND)
-        for name, value in ids.items():
-            try:
-                ids[name] = canonical_uuid(value)
-            except ValueError:
-                raise ApiError(UNKNOWN[name]) from None
-        return ids
+        return {name: _uuid_or_nobodys(value) for name, value in ids.items()}
 
     @property
     def _allow(self) -> str:
@@ -206,7 +201,12 @@ def _origins(app: Runtime | Exception) -> frozenset[str]:
     return app.settings.origins
 
 
-UNKNOWN = {"sessionId": Reason.SESSION_NOT_FOUND, "fileId": Reason.FILE_NOT_FOUND}
+def _uuid_or_nobodys(text: str) -> str:
+    """An id; in place of what is none, one that nobody has: both are answered alike, the session first."""
+    try:
+        return canonical_uuid(text)
+    except ValueError:
+        return str(uuid.uuid4())
 
 
 def _ids_in(body: object) -> dict[str, Any]:

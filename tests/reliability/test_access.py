@@ -190,13 +190,12 @@ def test_a_foreign_session_is_answered_like_an_absent_one_byte_for_byte(
         (session, file),
         (session, completed),
         (session, new_id()),
+        (session, "no-uuid"),
+        ("no-uuid", "no-uuid"),
     ]
     answers = [fingerprint(call(stranger, operation, *pair)) for pair in pairs]
     assert all(answer == answers[0] for answer in answers)
     assert b'"SESSION_NOT_FOUND"' in answers[0][2]
-    # What is no file's id is refused before anything is looked for.
-    no_file = [fingerprint(call(stranger, operation, one, "no-uuid")) for one in (session, new_id())]
-    assert no_file[0] == no_file[1]
     assert api.show(session) == before
 
 
@@ -210,6 +209,19 @@ def test_a_file_of_another_session_is_answered_like_an_absent_one_byte_for_byte(
     assert foreign == fingerprint(call(api, operation, other, "no-uuid"))
     assert b'"FILE_NOT_FOUND"' in foreign[2]
     assert [one["fileId"] for one in api.show(session)["files"]] == [file]
+
+
+@IN_EVERY_STATE
+@WITH_FILE
+def test_what_is_no_id_is_answered_like_an_absent_file(api, operation, session, become, state):
+    """The session is judged first."""
+    become(state)
+    absent = fingerprint(call(api, operation, session, new_id()))
+    for text in ("no-uuid", f"{{{session}}}", session.replace("-", ""), "%00", "x" * 3000):
+        assert fingerprint(call(api, operation, session, text)) == absent
+    if operation.name in ("storePartEtags", "completeFile"):
+        wanted = {"active": 404}.get(state, 400)
+        assert absent[0] == wanted
 
 
 @WITH_FILE
