@@ -17,7 +17,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 # A name of its own: many tools call theirs `schema_migrations`.
 CREATE_TABLE = """
-CREATE TABLE IF NOT EXISTS upload_session_migrations (
+CREATE TABLE upload_session_migrations (
   name TEXT NOT NULL,
   sha256 TEXT NOT NULL,
   applied_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),
@@ -59,10 +59,11 @@ def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
         connection.execute(LOCK)
         connection.execute(SET_LIMIT)
         _rename_old_table(connection)
-        connection.execute(CREATE_TABLE)
+        if not _is_there(connection):
+            connection.execute(CREATE_TABLE)
         rows = connection.execute("SELECT name, sha256 FROM upload_session_migrations").fetchall()
         for name, sha256, sql in pending(dict(rows), folder):
-            connection.execute(sql)
+            _apply(connection, sql)
             connection.execute(
                 "INSERT INTO upload_session_migrations (name, sha256) VALUES (%s, %s)", (name, sha256)
             )
@@ -86,9 +87,27 @@ def _rename_old_table(connection: psycopg.Connection[Any]) -> None:
     if columns != ["name", "sha256", "applied_at"]:
         return
     [ours] = connection.execute(IS_OURS).fetchone() or (False,)
-    [renamed] = connection.execute("SELECT to_regclass('upload_session_migrations')").fetchone() or (None,)
-    if ours and renamed is None:
+    if ours and not _is_there(connection):
         connection.execute(RENAME_TABLE)
+
+
+def _is_there(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the table is where the API would see it, which need not be where a new one would be made.
+
+    A schema that is put before another one in the search_path later has no tables of ours.
+    """
+    [seen] = connection.execute("SELECT to_regclass('upload_session_migrations')").fetchone() or (None,)
+    return seen is not None
+
+
+def _apply(connection: psycopg.Connection[Any], sql: bytes) -> None:
+    try:
+        connection.execute(sql)
+    except psycopg.errors.DuplicateTable as error:
+        raise MigrationError(
+            f"{error.diag.message_primary}. If it is another app's, give this one a schema of its own: "
+            "CREATE SCHEMA uploads; ALTER ROLE … SET search_path = uploads"
+        ) from None
 
 
 def pending(applied: Mapping[str, str], folder: Path = MIGRATIONS) -> Iterator[tuple[str, str, bytes]]:

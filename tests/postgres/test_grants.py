@@ -112,6 +112,13 @@ def test_tables_of_before_are_closed_too(owner_url, tmp_path):
             anon.execute("SELECT nextval('upload_session_files_registered_seq')")
 
 
+def test_who_may_make_no_tables_is_told_that_nothing_is_to_be_done(admin_url, owner_url):
+    migrate(owner_url)
+    with psycopg.connect(owner_url) as owner:
+        owner.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC, uploads_owner, pg_database_owner")
+    assert migrate(owner_url) == []
+
+
 def documented_grants():
     """What docs/deploy.md says to run for a role of the API's own."""
     section = (ROOT / "docs/deploy.md").read_text().partition("### A role of the API's own")[2]

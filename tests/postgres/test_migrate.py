@@ -95,6 +95,31 @@ def test_another_tools_table_stays_as_it_is(url, tool):
     assert applied(url) == NAMES
 
 
+def test_tables_stay_where_they_are_if_another_schema_comes_before_theirs(url):
+    """A second set was made there, and all sessions were gone."""
+    assert migrate(url) == NAMES
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute("CREATE SCHEMA uploads")
+        owner.execute("ALTER DATABASE fresh SET search_path = uploads, public")
+    assert migrate(url) == []
+    with psycopg.connect(url) as connection:
+        assert connection.execute(
+            "SELECT count(*) FROM pg_tables WHERE schemaname = 'uploads'"
+        ).fetchone() == (0,)
+
+
+def test_another_apps_table_of_our_name_is_told(url):
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE upload_sessions (id SERIAL)")
+    with pytest.raises(MigrationError, match=r'"upload_sessions" already exists.* a schema of its own'):
+        migrate(url)
+    assert tables(url) == ["upload_sessions"]
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute("CREATE SCHEMA uploads")
+        owner.execute("ALTER DATABASE fresh SET search_path = uploads")
+    assert migrate(url) == NAMES
+
+
 def migrate_as_before(url, folder):
     """What version 0.1 did."""
     with psycopg.connect(url) as connection:
