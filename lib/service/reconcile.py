@@ -18,7 +18,10 @@ def list_current_parts(s3: Bucket, file: FileRow, preferred: Mapping[int, str]) 
     """
     if file.upload_id is None or file.status == "failed":
         raise UploadGoneError
-    return newest(s3.list_parts(file.object_key, file.upload_id), file.layout, preferred)
+    listed = s3.list_parts(file.object_key, file.upload_id)
+    if not listed and file.may_be_assembling:  # as some stores show it while they assemble: SeaweedFS does
+        raise UploadGoneError
+    return newest(listed, file.layout, preferred)
 
 
 def completed_elsewhere(store: FileStore, s3: Bucket, file: FileRow) -> FileRow | None:

@@ -227,10 +227,14 @@ def test_a_call_that_repeats_its_mark_leaves_that_of_another(api, session, file,
     assert complete(api, session, file) == STILL_ASSEMBLING
 
 
-def test_an_empty_list_of_parts_is_503_while_s3_may_be_assembling(api, session, file, store, lose):
+def test_an_empty_list_of_parts_is_no_answer_while_s3_may_be_assembling(api, session, file, store, lose):
     lose(b"")
     store.assembles(listed=NO_PARTS)
     assert complete(api, session, file) == STILL_ASSEMBLING
+    path = f"/{session}/files/{file['fileId']}/parts?presign=true"
+    assert api.refused("GET", path) == STILL_ASSEMBLING  # and no URLs for parts that are there
+    known = api.parts(session, file["fileId"])
+    assert (known["verified"], known["missingPartNumbers"]) == (False, [])
 
 
 def test_a_session_that_ends_while_s3_may_be_assembling_is_503_first(api, session, file, store, db, lose):
