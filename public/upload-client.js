@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The protocol of the upload-session API, for a browser: register many files at once, send their parts in
  * parallel straight to S3, report, resume, complete, abort. No dependencies, no build: import this file, and it imports

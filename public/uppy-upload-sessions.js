@@ -1,4 +1,3 @@
-// @ts-check
 /** An uploader for Uppy 5 and 6 on the client module, in place of @uppy/aws-s3: `uppy.use(UploadSessions, { client })`. */
 
 // @ts-ignore - your app has it
@@ -21,7 +20,7 @@ const asFile = ({ data, type, name, meta: { name: title = name } }) => (data ins
 
 const Plugin = /** @type {new (uppy: any, options: Options) => { uppy: any, opts: Options }} */ (BasePlugin);
 
-export default class UploadSessions extends Plugin {
+class UploadSessions extends Plugin {
   type = "uploader";
   id = this.opts.id ?? "UploadSessions";
   #open = oneSession(() => this.opts.client.createSession(this.opts.session));
@@ -127,3 +126,6 @@ export default class UploadSessions extends Plugin {
     await this.opts.client.abortFile(at.sessionId, at.fileId).catch((error) => this.uppy.log(error, "warning"));
   };
 }
+
+/** As Uppy's `use` wants it. */
+export default /** @type {typeof BasePlugin<Options, any, any>} */ (/** @type {any} */ (UploadSessions));

@@ -1,4 +1,3 @@
-// @ts-check
 /** Files that one session does not take go to the next one. */
 
 import { SESSION_FULL, SESSION_OVER, UploadError } from "./errors.js";

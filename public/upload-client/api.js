@@ -1,9 +1,8 @@
-// @ts-check
 /** Requests to the API: the token, the server's clock, and trying again. */
 
 import { UploadError, refusal } from "./errors.js";
 import { Reach } from "./reach.js";
-import { backoffMs, isOffline, linked, pause, unlessAborted, untilOnline } from "./waiting.js";
+import { backoffMs, isOffline, linked, pause, unlessAborted } from "./waiting.js";
 
 /** @typedef {import("./types.js").Token} Token @typedef {import("./types.js").TokenQuestion} TokenQuestion */
 /** @typedef {{ signal?: AbortSignal, onWait?: () => void, attempts?: number, needs?: string }} CallOptions
@@ -12,6 +11,7 @@ import { backoffMs, isOffline, linked, pause, unlessAborted, untilOnline } from 
 const SESSIONS = "/api/mocs/uploads/sessions";
 const ANSWER_MS = 60_000; // an API call that is not answered in so long is given up, and tried again
 const MAX_RETRY_AFTER_MS = 60_000;
+const OFFLINE_MS = 20_000; // a browser that calls itself offline may be wrong
 
 export class Api {
   #baseUrl;
@@ -57,10 +57,10 @@ export class Api {
         return await attempt();
       } catch (error) {
         if (!(error instanceof UploadError) || !error.isTransient) throw error;
-        if ((!isOffline() && ++failures >= attempts) || attempts === 1) throw error;
+        const isAway = isOffline() && !error.status; // a server on this computer answers all the same
+        if ((!isAway && ++failures >= attempts) || attempts === 1) throw error;
         onWait();
-        if (isOffline()) await untilOnline(signal);
-        else await pause(Math.min(error.retryAfterMs ?? backoffMs(failures), MAX_RETRY_AFTER_MS), signal);
+        await pause(isAway ? OFFLINE_MS : Math.min(error.retryAfterMs ?? backoffMs(failures), MAX_RETRY_AFTER_MS), signal);
       }
     }
   }

@@ -1,4 +1,3 @@
-// @ts-check
 /** Failures: what the API or the store said, as one type. */
 
 export const LONGEST_PAUSE_MS = 20_000; // a server that wants a longer pause than this is not waited for

@@ -1,4 +1,3 @@
-// @ts-check
 /** What is said of a file: its metadata for the API, an id for it, and a mark to know it again by. */
 
 /** @typedef {import("./types.js").Choice} Choice */

@@ -1,4 +1,3 @@
-// @ts-check
 /** Starts parts first come, first served: as many at once as the connection finishes soon, up to a limit. */
 
 const SPAN_S = 5; // another part starts when those under way would be sent in so many seconds

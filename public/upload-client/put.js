@@ -1,35 +1,41 @@
-// @ts-check
 /** One part's PUT, with upload progress, which fetch does not have. */
 
 import { UploadError, storeError } from "./errors.js";
 
-const STALL_MS = 60_000; // while bytes go: none of them in so long, and it is given up
+const STALL_MS = 60_000; // while bytes go: none of them in so long, and it is given up; the next try has twice as long
 const ANSWER_MS = 600_000; // after the last one: a proxy that buffers may still be sending it on,
 const SLOW_BYTES_PER_MS = 50; // at this speed
 const RECONNECTED_MS = 15_000; // after the network was away, a connection has so long to show that it lives
 const FORBIDDEN_HEADERS = new Set(["content-length", "host"]); // the browser sets these itself
 
+/** The longest silence that bytes have followed, in ms: on a slow line, behind a deep buffer, they move in leaps. */
+let longest = 0;
+
 /**
  * @param {string} url @param {Blob} blob @param {Record<string, string>} headers @param {AbortSignal} signal
- * @param {(bytes: number) => void} onBytes
+ * @param {(bytes: number) => void} onBytes @param {number} [breaks] how often the connection broke before
  * @returns {Promise<string | null>} the ETag; null if CORS does not show it
  */
-export function put(url, blob, headers, signal, onBytes) {
+export function put(url, blob, headers, signal, onBytes, breaks = 0) {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
     const request = new XMLHttpRequest();
     const abort = () => request.abort();
-    let timer = setTimeout(abort, STALL_MS);
+    let movedAt = performance.now();
+    /** @type {ReturnType<typeof setTimeout> | undefined} */ let timer;
     const allow = (/** @type {number} */ milliseconds) => {
       clearTimeout(timer);
       timer = setTimeout(abort, milliseconds);
     };
     const allowAnswer = () => allow(ANSWER_MS + blob.size / SLOW_BYTES_PER_MS);
+    const allowSilence = () => allow(Math.min(Math.max(STALL_MS, 2 * longest) * 2 ** breaks, ANSWER_MS));
     const reconnected = () => allow(RECONNECTED_MS);
     request.upload.onprogress = ({ loaded }) => {
-      onBytes(Math.min(loaded, blob.size));
-      if (loaded < blob.size) allow(STALL_MS);
+      longest = Math.max(longest, performance.now() - movedAt);
+      movedAt = performance.now();
+      if (loaded < blob.size) allowSilence();
       else allowAnswer();
+      onBytes(Math.min(loaded, blob.size));
     };
     request.upload.onload = allowAnswer;
     request.onloadend = () => {
@@ -47,6 +53,9 @@ export function put(url, blob, headers, signal, onBytes) {
       if (!FORBIDDEN_HEADERS.has(name.toLowerCase())) request.setRequestHeader(name, value);
     }
     request.send(blob);
+    // What an app's service worker passes on tells of no progress: https://github.com/w3c/ServiceWorker/issues/1141
+    if (globalThis.navigator?.serviceWorker?.controller) allowAnswer();
+    else allowSilence();
   });
 }
 

@@ -1,4 +1,3 @@
-// @ts-check
 /** Tells a server that does not allow this page (CORS) from one that is not there: a browser says neither. */
 
 import { UploadError } from "./errors.js";

@@ -1,4 +1,3 @@
-// @ts-check
 /** One file on its way: which parts are missing, under which URLs, sent, reported, assembled. */
 
 import { UploadError } from "./errors.js";
@@ -191,7 +190,7 @@ export class Transfer {
       for (;;) {
         const entry = await this.#urlFor(part);
         try {
-          return entry && await this.#put(part, entry, track);
+          return entry && await this.#put(part, entry, track, breaks);
         } catch (error) {
           if (!(error instanceof UploadError)) throw error;
           // A refusal that CORS hides looks like a connection that broke.
@@ -207,8 +206,9 @@ export class Transfer {
     if (this.#left) this.#report(REPORT_SIZE); // the last ones go with `complete`
   }
 
-  /** @param {number} part @param {PresignedPart} entry @param {(sent: number) => void} track @returns {Promise<string | null>} its ETag */
-  async #put(part, { url, headers }, track) {
+  /** @param {number} part @param {PresignedPart} entry @param {(sent: number) => void} track @param {number} breaks
+   * @returns {Promise<string | null>} its ETag */
+  async #put(part, { url, headers }, track, breaks) {
     const start = (part - 1) * this.#partSize;
     const blob = this.upload.file.slice(start, start + this.#sizeOf(part));
     let loaded = 0;
@@ -217,7 +217,7 @@ export class Transfer {
       const etag = await put(url, blob, headers, this.#stop.signal, (bytes) => {
         track((loaded = bytes));
         this.#sent(part, bytes);
-      });
+      }, breaks);
       this.api.reach.heard(url);
       return etag;
     } catch (error) {

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The shapes that the client module and its user exchange: types only, nothing that runs.
  *

@@ -1,4 +1,3 @@
-// @ts-check
 /** Waiting, and being told to stop; whatever listens here stops listening when it is over. */
 
 import { LONGEST_PAUSE_MS } from "./errors.js";
@@ -35,37 +34,24 @@ export function isOffline() {
   return globalThis.navigator?.onLine === false;
 }
 
-/** @param {AbortSignal} [signal] */
-export function untilOnline(signal) {
-  return wait((done) => {
-    addEventListener("online", done);
-    return () => removeEventListener("online", done);
-  }, signal);
-}
-
 /** Wait; the network coming back ends it early. @param {number} milliseconds @param {AbortSignal} [signal] */
-export function pause(milliseconds, signal) {
-  return wait((done) => {
-    const timer = setTimeout(done, milliseconds);
-    addEventListener("online", done);
-    return () => {
-      clearTimeout(timer);
-      removeEventListener("online", done);
-    };
-  }, signal);
+export async function pause(milliseconds, signal) {
+  let end = () => {};
+  try {
+    await unlessAborted(new Promise((done) => {
+      const timer = setTimeout(done, milliseconds);
+      globalThis.addEventListener?.("online", done); // Node has none
+      end = () => {
+        clearTimeout(timer);
+        globalThis.removeEventListener?.("online", done);
+      };
+    }), signal);
+  } finally {
+    end();
+  }
 }
 
 /** @param {number} failures so far @returns {number} exponential, with full jitter, so that clients spread out */
 export function backoffMs(failures) {
   return 200 + Math.random() * Math.min(LONGEST_PAUSE_MS, 500 * 2 ** failures);
-}
-
-/** @param {(done: () => void) => () => void} begin answers how to tidy up @param {AbortSignal} [signal] */
-async function wait(begin, signal) {
-  let end = () => {};
-  try {
-    await unlessAborted(new Promise((done) => (end = begin(() => done(undefined)))), signal);
-  } finally {
-    end();
-  }
 }
