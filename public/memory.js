@@ -1,10 +1,13 @@
 // @ts-check
-/** What is kept in localStorage, to go on after a reload; all tabs share it.
- *
+/** What is kept in localStorage, to go on after a reload; all tabs share it, and each user of this browser has what is theirs. */
+
+import { user } from "./sign-in.js";
+
+/**
  * @typedef {import("./upload-client.js").Session} Session
  * @typedef {{ fileId: string, fileKey: string, name: string, size: number, lastModified: number, type: string,
- *   category: string, sessionId?: string, fingerprint?: string }} Remembered
- * @typedef {{ session: Session | null, files: Remembered[] }} Memory `session` is the one that takes the next files
+ *   category: string, sessionId?: string, fingerprint?: string, user?: string }} Remembered
+ * @typedef {{ session: Session & { user?: string } | null, files: Remembered[] }} Memory `session` is the one that takes the next files
  */
 
 const STORE = "uploads";
@@ -19,7 +22,17 @@ export let isKept = true;
 const isWhole = (file) => file?.size > 0 && ["fileId", "fileKey", "name", "type"].every((key) => typeof file[key] === "string");
 
 /** @returns {Memory} */
-export function stored() {
+export const stored = () => ownOf(everybodys());
+
+/** Until somebody has signed in, or where nobody has to, it is everybody's. @param {Memory} all @returns {Memory} */
+function ownOf({ session, files }) {
+  const who = user();
+  const isOwn = (/** @type {{ user?: string } | null} */ kept) => !who || !kept?.user || kept.user === who;
+  return { session: isOwn(session) ? session : null, files: files.filter(isOwn) };
+}
+
+/** @returns {Memory} */
+function everybodys() {
   try {
     const { session = null, files = [] } = JSON.parse((isKept ? localStorage.getItem(STORE) : ownOnly) ?? "{}");
     // Before each file had its session, all of them were of one.
@@ -31,8 +44,14 @@ export function stored() {
 
 /** @param {(state: Memory) => void} change */
 export function store(change) {
-  const state = stored();
+  const all = everybodys();
+  const state = ownOf(all);
+  const own = new Set(state.files);
+  const others = all.files.filter((file) => !own.has(file));
+  const othersSession = state.session ? null : all.session;
   change(state);
+  state.files.unshift(...others);
+  state.session ??= othersSession;
   const text = state.session || state.files.length ? JSON.stringify(state) : null;
   ownOnly = text;
   try {
@@ -49,7 +68,7 @@ export function remember(some) {
   store(({ files }) => {
     for (const { fileId, fileKey, name, size, lastModified, type, category, sessionId, fingerprint } of some) {
       const known = files.findIndex((file) => file.fileId === fileId);
-      const entry = { fileId, fileKey, name, size, lastModified, type, category, sessionId, fingerprint };
+      const entry = { fileId, fileKey, name, size, lastModified, type, category, sessionId, fingerprint, user: user() };
       files.splice(known < 0 ? files.length : known, 1, entry);
     }
   });

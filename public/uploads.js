@@ -7,7 +7,7 @@ import { forget, isKept, remember, store, stored } from "./memory.js";
 import { notify } from "./notice.js";
 import { category, isKnown } from "./policy.js";
 import { explain } from "./reasons.js";
-import { askForToken, token } from "./sign-in.js";
+import { askForToken, token, user } from "./sign-in.js";
 import { LAST_WORD_MS, beat, hold, inTurn, release, released } from "./tabs.js";
 import { names, plural } from "./words.js";
 
@@ -41,7 +41,7 @@ function openSession(spent) {
     const { session } = stored();
     if (session && session.sessionId !== spent?.sessionId) return { session, isNew: false };
     const created = await client.createSession();
-    store((state) => (state.session = created));
+    store((state) => (state.session = { ...created, user: user() }));
     return { session: created, isNew: true };
   }, ({ isNew }) => isNew);
 }

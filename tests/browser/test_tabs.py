@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import FLAGS, chromium
 from tests.browser.page import Page
 from tests.browser.test_upload import MIB
+from tests.conftest import token_for
 
 
 def test_of_three_tabs_each_goes_on_when_the_one_before_it_ends(page, context, site, files, store):
@@ -83,3 +84,33 @@ def test_a_page_that_the_browser_kept_goes_on_after_back(browser, site, files, s
     finally:
         keeping.close()
         store.reset()
+
+
+def test_what_another_user_of_this_browser_uploads_is_left_for_them(context, serve, files, store):
+    site = serve()
+
+    def opened(user):
+        tab = Page(context.new_page(), site).open()
+        tab.tab.get_by_label("Access token").fill(token_for(user))
+        tab.tab.get_by_label("Access token").press("Enter")
+        expect(tab.tab.get_by_label("Access token")).to_be_hidden()
+        return tab
+
+    manual = files("manual.pdf", 12 * MIB)
+    first = opened("ada")
+    first.upload_until_held(store, manual, passing=1, held=2)
+    first.tab.close()
+    second = opened("grace")
+    store.release()
+    second.tab.wait_for_load_state("networkidle")
+    expect(second.tab.locator("li.file")).to_have_count(0)
+    expect(second.tab.locator("#notice")).to_be_hidden()
+    second.upload(files("other.pdf", 500))
+    second.expect_state("other.pdf", "completed")
+    second.press("Remove", "other.pdf")
+    second.tab.close()
+    third = opened("ada")
+    third.expect_state("manual.pdf", "interrupted")
+    third.choose(manual)
+    third.expect_state("manual.pdf", "completed")
+    third.expect_status("manual.pdf", "1 of 3 parts were there already")
