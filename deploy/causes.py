@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from deploy.deployment import Deployment, code_of
 from deploy.report import Finding, wrong
 from lib.domain.errors import ApiError, Reason
-from lib.runtime.urls import is_accelerated
+from lib.runtime.endpoints import is_accelerated
 
 STALE = (
     "The keys are temporary, and their time is over: renew all three of them, or remove AWS_SESSION_TOKEN "

@@ -17,16 +17,12 @@ from pydantic import (
     model_validator,
 )
 
+from lib.runtime.endpoints import aws_problem, check_endpoint, check_region, endpoint_problem
 from lib.runtime.origins import check_origins, origins_of
 from lib.runtime.pasted import other_database_variables, problems_of
-from lib.runtime.urls import check_base_url, check_endpoint, check_url, endpoint_problem
+from lib.runtime.urls import check_base_url, check_url
 
 MIB = 1024 * 1024
-# Also one that is still to come, and none of the names that only endpoints have (fips-us-gov-west-1)
-AWS_REGION = re.compile(r"(?!fips)[a-z]{2,4}(-[a-z]+)+-[0-9]+")
-# Directory buckets (S3 Express) and others of AWS's, which want requests of their own kind:
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-SPECIAL_BUCKET = re.compile(r".*(--[a-z]+-s3|\.mrap)")
 
 # A variable that is set but empty (`FOO= make run`, a blank field in a dashboard) counts as not set.
 Optional = Annotated[str | None, BeforeValidator(lambda value: value or None)]
@@ -52,6 +48,7 @@ Key = Annotated[Optional, BeforeValidator(_check_one_line)]
 KeySecret = Annotated[OptionalSecret, BeforeValidator(_check_one_line)]
 Url = Annotated[Optional, AfterValidator(check_url)]
 BaseUrl = Annotated[Optional, AfterValidator(check_base_url)]
+Region = Annotated[str, AfterValidator(check_region)]
 Endpoint = Annotated[Optional, AfterValidator(check_endpoint)]
 
 
@@ -87,7 +84,7 @@ class Settings(BaseModel):
     aws_role_arn: Optional = Field(default=None, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/\S+$")
     aws_endpoint_url_sts: Url = None
     vercel_oidc_token: KeySecret = None  # on this machine; on Vercel each request brings one
-    s3_region: str = Field(default="us-east-1", pattern=r"^[A-Za-z0-9-]+$")
+    s3_region: Region = "us-east-1"
     s3_endpoint_url: Endpoint = None  # of a store that is not AWS's; AWS_ENDPOINT_URL_S3 does as well
     s3_public_endpoint_url: Endpoint = None  # where clients reach the store, if that is another address
     s3_addressing_style: Literal["auto", "path", "virtual"] = "auto"
@@ -188,15 +185,9 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _endpoints_fit(self) -> Self:
-        if self.s3_endpoint_url is None and not AWS_REGION.fullmatch(self.s3_region):
-            raise ValueError(
-                "S3_REGION: must be a region of AWS, such as eu-central-1 (AWS_REGION stands in for it). "
-                "For another store, set S3_ENDPOINT_URL"
-            )
-        if self.s3_endpoint_url is None and SPECIAL_BUCKET.fullmatch(self.moc_bucket):
-            raise ValueError(
-                "MOC_BUCKET: must be a general purpose bucket, not a directory bucket or an access point"
-            )
+        problem = aws_problem(self.s3_region, self.moc_bucket) if self.s3_endpoint_url is None else None
+        if problem:
+            raise ValueError(problem)
         for name in ("s3_endpoint_url", "s3_public_endpoint_url"):
             endpoint = getattr(self, name)
             problem = endpoint and endpoint_problem(

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, cast
 
 from lib.runtime.config import Settings
-from lib.runtime.urls import is_accelerated
+from lib.runtime.endpoints import is_accelerated
 from lib.s3.whole_answers import read_whole_answers
 
 if TYPE_CHECKING:

@@ -110,7 +110,7 @@ def is_expired(error: ApiError) -> bool:
 
 def _translated(error: "ClientError", region: str) -> Exception:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    code = str(error.response.get("Error", {}).get("Code") or status)[:MAX_CODE_LENGTH]
+    code = str(error.response.get("Error", {}).get("Code") or "").strip()[:MAX_CODE_LENGTH] or str(status)
     operation = error.operation_name
     if code == "NoSuchUpload" and operation != "CreateMultipartUpload":
         attempts = error.response["ResponseMetadata"].get("RetryAttempts", 0)
@@ -136,7 +136,12 @@ def _is_busy(code: str, status: int) -> bool:
 
 
 def _place(error: "ClientError", region: str) -> dict[str, str]:
-    """Where the bucket is, if S3 says that it is in another region."""
+    """Where the bucket is, if S3 refuses because it is in another region.
+
+    Some stores name their region in each answer, take any in a signature, and refuse for other reasons.
+    """
+    if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in (401, 403, 404):
+        return {}
     headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     told = headers.get("x-amz-bucket-region") or error.response.get("Error", {}).get("Region")
     return elsewhere(str(told), region) if told and told != region else {}

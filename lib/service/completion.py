@@ -92,6 +92,7 @@ class Completion:
 
     def _assembled(self, file: FileRow, sent: Mapping[int, str], recorded: Mapping[int, str]) -> FileRow:
         """The file, completed by this call or another."""
+        changed = ""
         for _ in range(ATTEMPTS):
             try:
                 listed = self._listed(file, sent, recorded)
@@ -106,9 +107,10 @@ class Completion:
                 return self._assemble(file, list(_ours(file, listed).values()), recorded)
             except UploadGoneError:
                 return completed_or_failed(self._store, self._s3, file)
-            except PartsChangedError:
-                continue
-        raise ApiError(Reason.STORAGE_UNAVAILABLE, retry_after=RETRY_SOON)
+            except PartsChangedError as error:
+                changed = str(error)
+        told = {"s3_operation": "CompleteMultipartUpload", "s3_code": changed}
+        raise ApiError(Reason.STORAGE_UNAVAILABLE, retry_after=RETRY_SOON, logged=told)
 
     def _assemble(self, file: FileRow, parts: list[StoredPart], recorded: Mapping[int, str]) -> FileRow:
         news = [part for part in parts if recorded.get(part.part_number) != part.etag]

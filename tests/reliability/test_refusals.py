@@ -180,6 +180,17 @@ def test_an_answer_may_begin_with_spaces(api, store_proxy, lines, padding, answe
     assert [line["s3_code"] for line in lines.records("failure")] == ([code] if code else [])
 
 
+@pytest.mark.parametrize("refusal", [Refusal(400, "InvalidPart"), Refusal(400, "EntityTooSmall")], ids=name)
+def test_the_log_says_why_parts_are_never_assembled(api, store_proxy, lines, refusal):
+    """They are listed anew, since somebody may have sent them again; a store may have reasons of its own."""
+    session = api.session()
+    file, _ = api.upload(session, pdf(), b"abc")
+    store_proxy.fault = refusing({"CompleteMultipartUpload": refusal})
+    assert api.refused("POST", f"/{session}/files/{file['fileId']}/complete") == UNAVAILABLE
+    line = lines.records("failure")[-1]
+    assert (line["s3_operation"], line["s3_code"]) == ("CompleteMultipartUpload", refusal.code)
+
+
 def test_a_code_of_another_operation_is_a_refusal(api, store_proxy, lines):
     session = api.session()
     file = api.register(session, pdf())
@@ -299,3 +310,23 @@ def test_botocore_does_not_go_to_another_region_by_itself(api, store_proxy, line
         assert lines.records("request")[-1]["s3_calls"] == 2  # the fast path, then botocore
         line = lines.records("failure")[-1]
         assert (line["s3_region"], line["bucket_region"]) == ("us-east-1", "eu-west-1")
+
+
+@pytest.mark.parametrize(
+    "refusal", [Refusal(403, "AccessDenied"), Refusal(403, "InvalidAccessKeyId")], ids=name
+)
+def test_a_refusal_is_not_for_the_region_that_a_store_names_in_every_answer(api, store_proxy, lines, refusal):
+    """As MinIO and Ceph do, which may take any region in a signature."""
+    session = api.session()
+    with_region = Refusal(refusal.status, refusal.code, (("x-amz-bucket-region", "fsn1"),))
+    store_proxy.fault = refusing({"CreateMultipartUpload": with_region})
+    check(api, lines, with_region, "CreateMultipartUpload", "POST", f"/{session}/files", pdf())
+    assert "bucket_region" not in lines.records("failure")[-1]
+
+
+def test_a_code_is_logged_without_the_space_around_it(api, store_proxy, lines):
+    session = api.session()
+    body = b"<Error><Code>\n  AccessDenied\n</Code></Error>"
+    store_proxy.fault = refusing({"CreateMultipartUpload": (403, body)})
+    assert api.refused("POST", f"/{session}/files", pdf()) == REFUSED
+    assert lines.records("failure")[-1]["s3_code"] == "AccessDenied"

@@ -204,7 +204,17 @@ def test_addresses_need_no_credentials(monkeypatch):
      "https://bucket.s3.us-south.cloud-object-storage.appdomain.cloud",
      "https://bucket.nyc3.digitaloceanspaces.com.", "https://bucket.s3-eu-central-1.ionoscloud.com",
      "https://bucket.s3.us-central-1.ionoscloud.com", "https://bucket.o0m5.va.idrivee2-26.com",
-     "https://bucket.s3.us-west-1.idrivee2-1.com", "https://bucket.obs.cn-north-4.myhuaweicloud.com"],
+     "https://bucket.s3.us-west-1.idrivee2-1.com", "https://bucket.obs.cn-north-4.myhuaweicloud.com",
+     "https://bucket.s3.dal.us.cloud-object-storage.appdomain.cloud", "https://bucket.eu2.contabostorage.com",
+     "https://bucket.vhcompat.objectstorage.eu-frankfurt-1.oci.customer-oci.com",
+     "https://bucket.tenancy.compat.objectstorage.us-ashburn-1.oraclecloud.com",
+     "https://bucket.s3.gra.cloud.ovh.net", "https://bucket.storage.us-central1.rep.googleapis.com",
+     "https://bucket.cn-hangzhou.oss.aliyuncs.com", "https://bucket.cos.ap-guangzhou.tencentcos.cn",
+     "https://bucket.oos.eu-west-2.outscale.com", "https://bucket.s3.eu-paris-1.megas4.com",
+     "https://bucket.us-east-1.object.fastlystorage.app", "https://bucket.eu-001.s3.synologyc2.net",
+     # Of another bucket than MOC_BUCKET, whose name would become the beginning of each key
+     "https://other.s3.eu-west-1.amazonaws.com", "https://my.other.fly.storage.tigris.dev",
+     R2.replace("//", "//other.")],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
 def test_an_endpoint_that_holds_the_bucket_is_refused(name, endpoint):
@@ -243,9 +253,38 @@ def test_a_host_that_botocore_refuses_is_a_settings_error(name, host):
         bucket(**{name: f"http://{host}:9000"})
 
 
-@pytest.mark.parametrize("host", ["minio", "MinIO", "s3.example.com.", "127.0.0.1", "[::1]", "1a", "a--b"])
+@pytest.mark.parametrize("host", ["minio", "s3.example.com.", "127.0.0.1", "[::1]", "1a", "a--b"])
 def test_a_valid_host_is_taken(host):
     assert bucket(S3_ENDPOINT_URL=f"http://{host}:9000").bucket_url.startswith(f"http://{host}:9000/")
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [("http://MinIO:9000", "http://minio:9000"), ("HTTPS://Store.Example.COM/", "https://store.example.com"),
+     ("http://[0:0:0:0:0:0:0:1]:9000", "http://[::1]:9000"), ("http://[FD00::A]", "http://[fd00::a]"),
+     ("http://127.1:9000", "http://127.0.0.1:9000"), ("http://minio:09000", "http://minio:9000"),
+     ("https://Gateway.example.com/Store//", "https://gateway.example.com/Store")],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL"])
+def test_an_endpoint_is_written_as_browsers_write_it(name, given, written):
+    """The host is signed: curl names `MinIO` to the store, a browser `minio`, and both `[::1]`."""
+    assert bucket(**{name: given}).bucket_url == f"{written}/bucket"
+
+
+@pytest.mark.parametrize(
+    "path", ["/a/../b", "/a/.", "/./a", "/störe", "/a|b", "/a\\b", '/"', "/{a}", "/a/%2e%2E/b"]
+)
+@pytest.mark.parametrize("name", ["S3_ENDPOINT_URL", "S3_PUBLIC_ENDPOINT_URL"])
+def test_a_path_that_clients_would_change_is_a_settings_error(name, path):
+    with pytest.raises(SettingsError, match=f"^{name}: must have a path that is percent-encoded") as refusal:
+        bucket(**{name: f"https://gateway.example.com{path}"})
+    assert path not in str(refusal.value)
+
+
+@pytest.mark.parametrize("region", ["1", "2026", "-eu", "eu-", "e" * 64])
+def test_a_region_that_botocore_refuses_is_a_settings_error(region):
+    with pytest.raises(SettingsError, match=r"^S3_REGION: must be a region's name"):
+        bucket(S3_REGION=region, S3_ENDPOINT_URL="https://store.example.com")
 
 
 @pytest.mark.parametrize(
