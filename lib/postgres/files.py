@@ -82,10 +82,12 @@ WHERE id = %(file_id)s AND upload_id = %(upload_id)s AND status = 'pending'
 RETURNING status
 """  # noqa: S608 - of constants
 
+# `attempt` tells reservations apart, which have no upload: the next of the same id may be another session's.
 DELETE_FILES = """
 DELETE FROM upload_session_files f
-USING unnest(%(ids)s::uuid[], %(upload_ids)s::text[]) AS gone (id, upload_id)
-WHERE f.id = gone.id AND f.upload_id IS NOT DISTINCT FROM gone.upload_id AND f.status <> 'completed'
+USING unnest(%(ids)s::uuid[], %(upload_ids)s::text[], %(attempts)s::uuid[]) AS gone (id, upload_id, attempt)
+WHERE f.id = gone.id AND f.upload_id IS NOT DISTINCT FROM gone.upload_id
+  AND f.attempt IS NOT DISTINCT FROM gone.attempt AND f.status <> 'completed'
 """
 
 SELECT_IDS = "SELECT id::text FROM upload_session_files WHERE id = ANY(%(ids)s::uuid[])"
@@ -205,7 +207,11 @@ class FileStore:
 
         A file is still there when another call has completed it, or given it another upload, meanwhile.
         """
-        values = {"ids": [file.id for file in files], "upload_ids": [file.upload_id for file in files]}
+        values = {
+            "ids": [file.id for file in files],
+            "upload_ids": [file.upload_id for file in files],
+            "attempts": [file.attempt for file in files],
+        }
 
         def work(connection: Connection) -> list[DictRow]:
             with transaction(connection):

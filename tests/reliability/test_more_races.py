@@ -176,6 +176,17 @@ def test_a_late_abort_does_not_hit_the_next_upload(shared_api, files, user, db):
     assert as_it_is(files, user, session, file).upload_id == again["uploadId"]
 
 
+def test_a_late_abort_does_not_hit_the_next_reservation(shared_api, files, user, db):
+    """It may be in another session by then, and of another user."""
+    api, session = shared_api, shared_api.session()
+    file = api.register(session, pdf(size=3))
+    db.execute("UPDATE upload_session_files SET upload_id = NULL WHERE id = %s", [file["fileId"]])
+    old = as_it_is(files, user, session, file)
+    db.execute("UPDATE upload_session_files SET attempt = %s WHERE id = %s", [new_id(), file["fileId"]])
+    assert files.delete([old]) == {file["fileId"]}
+    assert files.delete([as_it_is(files, user, session, file)]) == set()
+
+
 def test_a_late_completion_does_not_complete_the_next_upload(shared_api, files, user, db):
     api, session = shared_api, shared_api.session()
     file = api.register(session, pdf(size=3))
