@@ -84,7 +84,7 @@ def test_a_resume_answers_as_many_urls_as_fit(api, session):
     assert numbers_of(first) + rest_of(api, session, first)[0] == list(range(1, 10_001))
 
 
-@pytest.mark.parametrize("etag", ["\U0001f3f0" * 250, "\\" * 255, "é", "\n", "a b", " ", 'W/"e"'], ids=ascii)
+@pytest.mark.parametrize("etag", ["\U0001f3f0" * 250, "\\" * 255, "é", "\n"], ids=ascii)
 def test_an_etag_is_what_a_store_may_send(api, session, etag):
     """Ten thousand that take more than a byte a character would not fit into an answer."""
     path = f"/{session}/files/{api.register(session, pdf())['fileId']}"
