@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from lib.runtime.endpoints import aws_problem, check_endpoint, check_region, endpoint_problem
+from lib.runtime.endpoints import aws_problem, check_endpoint, check_region, endpoint_problem, role_problem
 from lib.runtime.origins import check_origins, origins_of
 from lib.runtime.pasted import other_database_variables, problems_of
 from lib.runtime.urls import check_base_url, check_url
@@ -185,7 +185,10 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _endpoints_fit(self) -> Self:
-        problem = aws_problem(self.s3_region, self.moc_bucket) if self.s3_endpoint_url is None else None
+        on_aws = self.s3_endpoint_url is None
+        problem = aws_problem(self.s3_region, self.moc_bucket) if on_aws else None
+        if on_aws and self.aws_role_arn and not self.aws_endpoint_url_sts:
+            problem = problem or role_problem(self.aws_role_arn, self.s3_region)
         if problem:
             raise ValueError(problem)
         for name in ("s3_endpoint_url", "s3_public_endpoint_url"):

@@ -49,6 +49,11 @@ ACCELERATED = ("s3-accelerate.amazonaws.com", "s3-accelerate.dualstack.amazonaws
 REGION = re.compile(r"(?![0-9]+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)")  # as botocore, which takes no other, has it
 # Also one that is still to come, and none of the names that only endpoints have (fips-us-gov-west-1)
 AWS_REGION = re.compile(r"(?!fips)[a-z]{2,4}(-[a-z]+)+-[0-9]+")
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html, and botocore's partitions.json
+PARTITIONS = {
+    "cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e", "us-isof-": "aws-iso-f", "eusc-": "aws-eusc",
+}  # fmt: skip
 # Directory buckets (S3 Express) and others of AWS's, which want requests of their own kind:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 SPECIAL_BUCKET = re.compile(r".*(--[a-z]+-s3|\.mrap)")
@@ -101,6 +106,15 @@ def aws_problem(region: str, bucket: str) -> str | None:
     if SPECIAL_BUCKET.fullmatch(bucket):
         return "MOC_BUCKET: must be a general purpose bucket, not a directory bucket or an access point"
     return None
+
+
+def role_problem(role_arn: str, region: str) -> str | None:
+    """What is wrong with a role of AWS's for a bucket in this region, if anything is."""
+    partition = next((name for start, name in PARTITIONS.items() if region.startswith(start)), "aws")
+    told = role_arn.split(":")[1]
+    if told == partition or told not in {"aws", *PARTITIONS.values()}:  # or one that is still to come
+        return None
+    return f"AWS_ROLE_ARN: must begin with arn:{partition}: as S3_REGION is of that part of AWS"
 
 
 def endpoint_problem(endpoint: str, bucket: str, addressing_style: str, region: str) -> str | None:

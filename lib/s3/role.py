@@ -40,6 +40,8 @@ CHECKS = {
     "TokenRefused": "the X-Vercel-OIDC-Token of this request was not made by Vercel for this project and "
     "environment: `failed` names the claim or rule. Others may send what they like; if good requests fail, "
     "compare with VERCEL_PROJECT_ID, VERCEL_TARGET_ENV and VERCEL_ENV",
+    "IDPCommunicationError": "AWS could not fetch the issuer's keys; it will be asked again",
+    "RegionDisabledException": "AWS STS must be active in S3_REGION (IAM, Account settings)",
     "ExpiredTokenException": "the OIDC token has expired: locally, run 'vercel env pull' again",
 }
 OTHER_CHECK = (

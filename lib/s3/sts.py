@@ -20,6 +20,8 @@ MAX_BYTES = 256 * 1024  # of an answer; a real one has two kilobytes
 # What STS answers 400 for and the token is not to blame for.
 NOT_THE_TOKENS_FAULT = {"IDPCommunicationError", "Throttling", "ThrottlingException", "RequestLimitExceeded",
                         "RegionDisabledException", "RequestTimeout"}  # fmt: skip
+# So does an InvalidIdentityToken whose message has this: https://github.com/aws/aws-cli/issues/7194
+NO_KEYS = "retrieve verification key"
 
 
 class ExchangeError(Exception):
@@ -53,11 +55,7 @@ class Sts:
             ends = answer["Expiration"].astimezone(UTC)
             return Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"], ends)
         except ClientError as error:  # its message may quote the token
-            code = str(error.response.get("Error", {}).get("Code"))
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-            raise ExchangeError(
-                code, refused=400 <= status < 429 and code not in NOT_THE_TOKENS_FAULT
-            ) from None
+            raise _exchange_error(error.response) from None
         except BotoCoreError as error:
             raise ExchangeError(type(error).__name__, refused=False) from None
         except (ResponseParserError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
@@ -69,6 +67,15 @@ class Sts:
             if self._client is None:
                 self._client = _client(self._settings)
             return self._client
+
+
+def _exchange_error(answer: Any) -> ExchangeError:
+    told = answer.get("Error", {})
+    code = str(told.get("Code"))
+    if NO_KEYS in str(told.get("Message")):
+        code = "IDPCommunicationError"  # the name that STS has for it
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+    return ExchangeError(code, refused=400 <= status < 429 and code not in NOT_THE_TOKENS_FAULT)
 
 
 def _client(settings: Settings) -> "STSClient":

@@ -565,6 +565,27 @@ def test_an_sts_whose_answer_cannot_be_read_is_503(in_process, issuer, exchanges
     assert "hush" not in " ".join(str(vars(record)) for record in caplog.records)
 
 
+NO_KEYS = (
+    b"<R><Error><Code>%s</Code><Message>Couldn't retrieve verification key from your identity provider"
+    b"</Message></Error></R>"
+)
+
+
+@pytest.mark.parametrize("code", [b"InvalidIdentityToken", b"IDPCommunicationError"])
+def test_a_token_whose_keys_aws_cannot_fetch_is_good_a_moment_later(
+    in_process, env, issuer, exchanges, clock, code
+):
+    """It was taken for refused, and not sent again for a minute."""
+    with FaultyProxy(env["AWS_ENDPOINT_URL_STS"], lambda *_: (400, NO_KEYS % code)) as sts:
+        api = with_token(in_process(AWS_ENDPOINT_URL_STS=sts.url), issuer.token())
+        session = api.session()
+        assert api.refused("POST", f"/{session}/files", pdf()) == UNAVAILABLE
+        sts.fault = lambda *_: None
+        clock.ahead = timedelta(seconds=2)
+        api.register(session, pdf())
+    assert exchanges == ["IDPCommunicationError", None]
+
+
 def test_an_sts_that_answers_too_much_is_503(env, issuer, exchanges):
     with Dripping(OK + b"\r\n", b" " * 65536, pause=0) as sts:
         app = wiring.build(env | {"VERCEL_OIDC_TOKEN": issuer.token(), "AWS_ENDPOINT_URL_STS": sts.url})

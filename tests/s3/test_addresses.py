@@ -301,6 +301,10 @@ def test_a_region_that_botocore_refuses_is_a_settings_error(region):
          "which there is not in S3_REGION"),
         ({"S3_REGION": "US-Gov-West-1", "S3_ENDPOINT_URL": "https://s3-accelerate.dualstack.amazonaws.com"},
          "which there is not in S3_REGION"),
+        ({"S3_REGION": "cn-north-1", "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/x"},
+         "AWS_ROLE_ARN: must begin with arn:aws-cn:"),
+        ({"S3_REGION": "eu-west-1", "AWS_ROLE_ARN": "arn:aws-us-gov:iam::123456789012:role/x"},
+         "AWS_ROLE_ARN: must begin with arn:aws:"),
         ({"S3_SSE": "md5"}, "S3_SSE"),
         ({"S3_SSE_KMS_KEY_ID": "alias/uploads"}, "S3_SSE_KMS_KEY_ID: needs S3_SSE"),
         ({"S3_SSE_KMS_KEY_ID": "alias/uploads", "S3_SSE": "AES256"}, "S3_SSE_KMS_KEY_ID: needs S3_SSE"),
@@ -312,6 +316,15 @@ def test_a_region_that_botocore_refuses_is_a_settings_error(region):
 def test_settings_that_do_not_go_together(settings, text):
     with pytest.raises(SettingsError, match=text):
         bucket(**settings)
+
+
+def test_the_partition_of_a_role_is_that_of_the_region():
+    role = {"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/x"}
+    for partition in json.loads((BUILTIN / "endpoints.json").read_text())["partitions"]:
+        arn = role["AWS_ROLE_ARN"].replace("aws", partition["partition"], 1)
+        for region in partition["regions"].keys() - {"aws-global"}:
+            assert bucket(S3_REGION=region, AWS_ROLE_ARN=arn)
+    assert bucket(S3_REGION="cn-north-1", S3_ENDPOINT_URL="https://store.example.com", **role)
 
 
 @pytest.mark.parametrize(
