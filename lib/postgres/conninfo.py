@@ -1,13 +1,14 @@
 """The database's URL as a dashboard shows it, made into what libpq takes."""
 
 import ipaddress
+import os
 import re
 from collections.abc import Mapping
 from urllib.parse import unquote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import Conninfo
+from psycopg.pq import Conninfo, PGconn
 
 from lib.postgres.certificates import certificate_options
 from lib.runtime.config import SettingsError
@@ -42,7 +43,7 @@ WORDS = {
     "sslcertmode": ("disable", "allow", "require"),
     "sslsni": ("0", "1"),
     "load_balance_hosts": ("disable", "random"),
-    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+    "target_session_attrs": ("any", "read-write", "primary", "prefer-standby"),  # others take no writes
     "ssl_min_protocol_version": ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"),
     "ssl_max_protocol_version": ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"),
 }
@@ -50,6 +51,12 @@ NUMBERS = (
     "connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
     "tcp_user_timeout",
 )  # fmt: skip
+# What libpq's errors call some of them
+SPELLED_OUT = {
+    "SCRAM client key": "scram_client_key", "SCRAM server key": "scram_server_key",
+    "SSL protocol version": "ssl_min_protocol_version",
+}  # fmt: skip
+NO_FOLDER = "/nowhere"  # where no server can have its socket
 
 
 def conninfo(url: str, variable: str = "DATABASE_URL", root_certificates: str | None = None) -> str:
@@ -62,14 +69,10 @@ def conninfo(url: str, variable: str = "DATABASE_URL", root_certificates: str | 
     if match := URL.fullmatch(cleaned):
         if not _is_unambiguous(cleaned, match):
             raise _malformed(variable)
-        kept = [one for one in _parameters(match) if _name(one) in _known()]
-        if any(_name(one) == "ssl" and one.lower() != "ssl=true" for one in kept):
-            raise SettingsError(f"{variable}: ssl must be true; sslmode says more (require, verify-full)")
-        if any(_name(one) == "sslmode" and one.partition("=")[2] for one in kept):
-            kept = [one for one in kept if _name(one) != "ssl"]  # libpq would let the last of them win
+        kept = _kept(match, variable)
         cleaned = f"{match['scheme']}://{match['rest']}{'?' if kept else ''}{'&'.join(kept)}"
     try:
-        parameters = {name: str(value) for name, value in conninfo_to_dict(cleaned).items()}
+        parameters = {name: str(value) for name, value in conninfo_to_dict(cleaned).items() if value}
     except psycopg.Error:  # its text quotes the URL
         raise _malformed(variable) from None
     if not _tells_no_password(parameters):
@@ -79,7 +82,9 @@ def conninfo(url: str, variable: str = "DATABASE_URL", root_certificates: str | 
     several = "," in parameters.get("host", "") + parameters.get("hostaddr", "")
     if several and not parameters.get("target_session_attrs"):  # some may be replicas
         options["target_session_attrs"] = "read-write"
-    return make_conninfo(cleaned, client_encoding="UTF8", **options)
+    parameters |= options | {"client_encoding": "UTF8"}
+    _let_libpq_judge(parameters, variable)
+    return make_conninfo("", **parameters)
 
 
 def ignored_parameters(url: str) -> list[str]:
@@ -89,6 +94,16 @@ def ignored_parameters(url: str) -> list[str]:
     return [name if name in OTHER_DRIVERS else "one that is unknown" for name in names]
 
 
+def _kept(match: re.Match[str], variable: str) -> list[str]:
+    """The parameters that are for libpq, and say something. Raises `SettingsError`."""
+    kept = [one for one in _parameters(match) if _name(one) in _known() and _has_value(one)]
+    if any(_name(one) == "ssl" and one.lower() != "ssl=true" for one in kept):
+        raise SettingsError(f"{variable}: ssl must be true; sslmode says more (require, verify-full)")
+    if any(_name(one) == "sslmode" for one in kept):
+        kept = [one for one in kept if _name(one) != "ssl"]  # libpq would let the last of them win
+    return kept
+
+
 def _is_unambiguous(url: str, match: re.Match[str]) -> bool:
     """Whether no raw character of a password can have been read as the end of it.
 
@@ -96,7 +111,8 @@ def _is_unambiguous(url: str, match: re.Match[str]) -> bool:
     """
     after_authority = url.partition("://")[2].partition("/")[2]
     return (
-        url.count("@") <= 1
+        url.isprintable()  # what a line break, or a space without width, cuts in two was pasted so
+        and url.count("@") <= 1
         and "@" not in after_authority
         and all(HOST.fullmatch(host) for host in match["hosts"].split(","))
         and all(re.fullmatch(r"[\w.-]+", _name(one)) for one in _parameters(match))
@@ -126,6 +142,8 @@ def _check(parameters: Mapping[str, str], variable: str) -> None:
             raise SettingsError(f"{variable}: {name} must be one of {', '.join(words)}")
     if "service" in parameters:  # a file that a deployed function does not have
         raise SettingsError(f"{variable}: service must be replaced by the host, user and database it names")
+    if "replication" in parameters:  # in which PostgreSQL takes no statements as ours are
+        raise SettingsError(f"{variable}: replication must be left out")
     _check_hosts(parameters, variable)
     for name in NUMBERS:
         if not re.fullmatch("-?[0-9]{0,9}", parameters.get(name, "")):
@@ -146,6 +164,28 @@ def _check_hosts(parameters: Mapping[str, str], variable: str) -> None:
         raise SettingsError(f"{variable}: host, hostaddr and port must be as many as each other")
 
 
+def _let_libpq_judge(parameters: Mapping[str, str], variable: str) -> None:
+    """Raise `SettingsError` for what libpq itself finds wrong before it asks any server.
+
+    It also reads the environment, where integrations and shells set PGSSLMODE and its like.
+    """
+    elsewhere = {"host": NO_FOLDER, "hostaddr": "", "port": "1", "gssencmode": "disable"}
+    attempt = PGconn.connect_start(make_conninfo("", **{**parameters, **elsewhere}).encode())
+    told = attempt.get_error_message()
+    attempt.finish()
+    if f"{NO_FOLDER}/" in told:  # it went as far as to look for the server
+        return
+    for words, parameter in SPELLED_OUT.items():
+        told = told.replace(words, parameter)
+    environment = {one.keyword.decode(): (one.envvar or b"").decode() for one in Conninfo.get_defaults()}
+    found = re.search(rf"\b({'|'.join(environment)})\b", told)
+    name = found[1] if found else "a parameter"
+    source = f"{variable}: {name}"
+    if name not in parameters and os.environ.get(environment.get(name, "")):
+        source = f"{environment[name]}:"
+    raise SettingsError(f"{source} must be a value that libpq takes, also beside the others")
+
+
 def _malformed(variable: str) -> SettingsError:
     return SettingsError(
         f"{variable}: is no PostgreSQL URL (postgresql://user:password@host/database, without quotes); "
@@ -155,6 +195,11 @@ def _malformed(variable: str) -> SettingsError:
 
 def _parameters(match: re.Match[str]) -> list[str]:
     return [one for one in (match["query"] or "").split("&") if one]
+
+
+def _has_value(parameter: str) -> bool:
+    """Whether it has one: an empty one is none, as in all settings, but libpq would refuse most."""
+    return parameter.partition("=")[1:] != ("=", "")
 
 
 def _name(parameter: str) -> str:

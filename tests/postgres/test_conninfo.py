@@ -64,7 +64,10 @@ HOST = "postgresql://u:p%40ss@ep-x-pooler.eu-central-1.aws.neon.tech"
          "host=a,b port=5433 user=u password=p dbname=d target_session_attrs=read-write", []),
         ("hostaddr=::1,127.0.0.1", "hostaddr=::1,127.0.0.1 target_session_attrs=read-write", []),
         ("postgresql://a,b/d?target_session_attrs=any", "postgresql://a,b/d?target_session_attrs=any", []),
-        ("postgresql://h/d?ssl=true&sslmode=", "postgresql://h/d?ssl=true&sslmode=", []),
+        # An empty value is none; libpq would refuse it
+        ("postgresql://h/d?ssl=true&sslmode=", "postgresql://h/d?sslmode=require", []),
+        ("postgresql://h/d?channel_binding=&gssencmode=&sslrootcert=&sslmode=", "postgresql://h/d", []),
+        ("host=h dbname=d sslmode='' target_session_attrs=''", "host=h dbname=d", []),
     ],
 )  # fmt: skip
 def test_what_is_meant_for_other_drivers_goes(pasted, taken, ignored):
@@ -83,7 +86,8 @@ def test_what_is_meant_for_other_drivers_goes(pasted, taken, ignored):
      "dbname='postgresql://u:secret@h/d'", "postgresql://h/postgresql%3A%2F%2Fu%3Asecret%40h",
      "postgresql://h/d&user=u&password=secret", "postgresql://h/d;password=secret",
      "postgresql://u%3Asecret%40h/d", "postgresql://u%3Asecret@h/d", "postgresql://abc%3Asecret/d",
-     "host=h sslmode=verify-full sslrootcert=/x;password=secret"],
+     "host=h sslmode=verify-full sslrootcert=/x;password=secret", "postgresql://u:se\ncret@h/secret",
+     "postgresql://u:p@h/secret\u200b", "postgresql://u:p@h/d\n?sslmode=require", "\ufeffpostgresql://u:secret@h/d"],
 )  # fmt: skip
 def test_a_malformed_url_is_named_and_not_shown(malformed):
     for variable in ("DATABASE_URL", "DATABASE_URL_DIRECT"):
@@ -147,7 +151,12 @@ def test_no_command_prints_a_piece_of_a_password(env, capfd, monkeypatch, passwo
      ("sslmode=verify-ca&sslrootcert=secret/", "sslrootcert"),
      ("sslmode=verify-full&sslrootcert=/tmp", "sslrootcert"),
      ("sslmode=verify-full&sslrootcert=~/.postgresql/secret.crt", "sslrootcert"),
-     ("sslmode=verify-full&sslrootcert=System", "sslrootcert")],
+     ("sslmode=verify-full&sslrootcert=System", "sslrootcert"),
+     ("replication=database", "replication"), ("target_session_attrs=standby", "target_session_attrs"),
+     ("require_auth=secret", "require_auth"), ("min_protocol_version=9", "min_protocol_version"),
+     ("ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.2", "ssl_min_protocol_version"),
+     ("sslmode=prefer&sslnegotiation=direct", "sslmode"), ("sslnegotiation=direct", "sslmode"),
+     ("scram_client_key=secret", "scram_client_key")],
 )  # fmt: skip
 def test_an_invalid_parameter_is_a_settings_error_that_names_it(parameters, named):
     with pytest.raises(SettingsError, match=rf"^DATABASE_URL: {named} must be ") as caught:
@@ -159,6 +168,19 @@ def test_an_invalid_parameter_is_a_settings_error_that_names_it(parameters, name
 def test_an_invalid_port_is_a_settings_error(port):
     with pytest.raises(SettingsError, match=r"^DATABASE_URL: port must be 1 to 65535$"):
         conninfo(f"postgresql://u:secret@h:{port}/d")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PGSERVICE", "secret"), ("PGSSLMODE", "no-verify"), ("PGREQUIREAUTH", "secret"),
+     ("PGSSLMINPROTOCOLVERSION", "secret"), ("PGCHANNELBINDING", "yes")],
+)  # fmt: skip
+def test_what_libpq_would_not_take_from_the_environment_is_named(monkeypatch, name, value):
+    """As integrations and shells set it; it looked as if the database were down."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=rf"^{name}: must be ") as caught:
+        conninfo("postgresql://u:secret@h/d")
+    assert "secret" not in str(caught.value)
 
 
 # --- Certificates
