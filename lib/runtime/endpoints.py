@@ -1,8 +1,6 @@
 """Where a store is, by the settings: what an endpoint and a region may be, and what does not go together."""
 
 import re
-import socket
-from contextlib import suppress
 from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
@@ -84,15 +82,13 @@ def check_endpoint(url: str | None) -> str | None:
 
 
 def _host(host: str) -> str:
-    """The host of a good URL, in lower case; an address as browsers write it."""
+    """The host of a good URL, in lower case; an IPv6 address as browsers write it."""
     if ":" in host:
         return f"[{IPv6Address(host)}]"
     if not HOST.fullmatch(host):
         raise ValueError(
             "must have a host of letters, digits, '-' and '.' (give a container with '_' an alias)"
         )
-    with suppress(OSError):  # 127.1 is 127.0.0.1, and most hosts are no address
-        return socket.inet_ntoa(socket.inet_aton(host))
     return host
 
 
