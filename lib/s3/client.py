@@ -52,7 +52,7 @@ class Client:
             self.s3()
 
     def s3(self) -> "S3Client":
-        """Botocore's client."""
+        """Botocore's client; raises what botocore does if it finds fault with a setting."""
         with self._lock:  # making a client is not thread-safe, using one is
             self._made = self._made or self._make()
             now = time.time()
@@ -84,6 +84,7 @@ class Client:
         """
         if self._role:
             return self._role.credentials()
+        ask(self.s3)  # which makes the session, under its lock: two would make a client of each other's parts
         found = ask(self._session.get_credentials)
         if found is None:
             raise refused("NoCredentials")
@@ -93,13 +94,16 @@ class Client:
 
     def bucket_url(self) -> str:
         """Where clients find the bucket: what URLs are presigned for. Raises what `ask` does."""
+        return ask(self._public_bucket_url)
+
+    def _public_bucket_url(self) -> str:
         s3, public = self.s3(), self._settings.s3_public_endpoint_url
         with self._lock:
             client = make_client(self._session, self._settings, public) if public else s3
-            return ask(lambda: bucket_url_of(client, self._settings.moc_bucket))
+            return bucket_url_of(client, self._settings.moc_bucket)
 
     def own_bucket_url(self) -> str:
-        """Where this API finds the bucket, as botocore resolves it."""
+        """Where this API finds the bucket, as botocore resolves it. Raises what `s3` does."""
         s3 = self.s3()
         with self._lock:
             self._own_url = self._own_url or bucket_url_of(s3, self._settings.moc_bucket)
