@@ -54,7 +54,7 @@ def examine(env: Mapping[str, str]) -> Iterator[Finding]:
     try:
         settings = Settings.from_env(env, setting_names())
     except SettingsError as error:
-        for problem in str(error).split("; "):
+        for problem in error.problems:
             yield wrong("settings", problem, SETTINGS_FIX)
         return
     yield ok("settings", f"STAGE is {settings.stage}, the store {settings.s3_endpoint_url or 'AWS'}")

@@ -53,7 +53,11 @@ Endpoint = Annotated[Optional, AfterValidator(check_endpoint)]
 
 
 class SettingsError(Exception):
-    """A setting is missing or invalid. The text names the variables and what they may be, never a value."""
+    """Settings are missing or invalid. Each problem names a variable and what it may be, never a value."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
 
 
 class Keys(NamedTuple):
@@ -130,7 +134,7 @@ class Settings(BaseModel):
     def from_env(cls, env: Mapping[str, str], sizes: Collection[str] = ()) -> Self:
         """Read the settings from an environment; `sizes` are the variables that limit the categories' files.
 
-        Raises `SettingsError`, which names every variable that is missing or makes no sense.
+        Raises `SettingsError`, which names every variable that is missing or invalid.
         """
         sign = _sign_of_a_deployment(env)
         # Stripped: what was pasted into a dashboard may end with a line break.
@@ -145,13 +149,13 @@ class Settings(BaseModel):
             named = {name: env[name.upper()] for name in cls.model_fields if name.upper() in env}
             limits = {name: env[name] for name in sizes if name in env}
             if bad := problems_of({name.upper(): value for name, value in (named | limits).items()}, env):
-                raise SettingsError("; ".join(bad))
+                raise SettingsError(*bad)
             return cls.model_validate(named | {"max_category_mb": limits}, context=sign)
         except ValidationError as error:
             problems = [_problem(item["loc"], item["msg"]) for item in error.errors()]
             if "database_url" not in named:
                 problems[0] += other_database_variables(env)
-            raise SettingsError("; ".join(problems)) from None
+            raise SettingsError(*problems) from None
 
     @model_validator(mode="after")
     def _deployments_are_strict(self, info: ValidationInfo) -> Self:

@@ -104,6 +104,12 @@ def test_settings_that_make_no_sense(healthy):
     assert another.text.startswith("MAX_BATCH_SIZE")
 
 
+def test_a_setting_that_is_explained_in_two_halves_of_a_sentence_is_one_finding(healthy):
+    [one] = examine(healthy | {"AUTH_JWT_SECRET": f"-----BEGIN PUBLIC KEY-----\n{'x' * 32}"})
+    assert one.text.startswith("AUTH_JWT_SECRET: ")
+    assert one.text.endswith("for keys set AUTH_JWKS_URL")
+
+
 def test_bypasses_are_for_this_machine_only(healthy):
     env = healthy | {"AUTH_BYPASS": "true"}
     assert found(env)["authentication"].status == "warning"
