@@ -2,23 +2,22 @@
 
 import importlib.util
 import logging
-import mimetypes
 import os
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import waitress
 
+from dev import answers
+from dev.answers import MAX_BODY_SIZE, THREADS, Environ, StartResponse
 from dev.routing import Router
 
 ROOT = Path(__file__).resolve().parent.parent
-MAX_BODY_SIZE = 4_500_000  # bytes: what Vercel lets through to a function
-THREADS = 48
 
 logger = logging.getLogger("dev.server")
 
@@ -31,16 +30,17 @@ class Server:
         self._lock = threading.Lock()
         self._functions: dict[Path, Any] = {}
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request; an exception that leaves a function is a 500, and no more than that."""
         path = environ.get("REQUEST_URI", quote(environ["PATH_INFO"].encode("latin-1"))).partition("?")[0]
         target = self._router.resolve(path, environ.get("QUERY_STRING", ""))
         if target is None:
-            return _text(start_response, "404 Not Found", "The page could not be found\n\nNOT_FOUND\n")
+            return answers.not_found(start_response)
         if not target.is_function:
-            return _static(target.path, environ, start_response, self._router.headers(path))
-        if int(environ.get("CONTENT_LENGTH") or 0) > MAX_BODY_SIZE:
-            return _text(start_response, "413 Content Too Large", "FUNCTION_PAYLOAD_TOO_LARGE\n")
+            headers = [("Cache-Control", "no-cache"), *self._router.headers(path)]
+            return answers.static(target.path, environ, start_response, headers)
+        if answers.is_too_large(environ):
+            return answers.too_large(start_response)
         try:
             # Vercel's runtime does not decode the path.
             seen = {**environ, "PATH_INFO": path, "QUERY_STRING": target.query}
@@ -48,7 +48,7 @@ class Server:
             return answer
         except Exception:
             logger.exception("%s failed", target.path.name)
-            return _text(start_response, "500 Internal Server Error", "FUNCTION_INVOCATION_FAILED\n")
+            return answers.failed(start_response)
 
     def function(self, path: Path) -> Any:
         """The WSGI app of a file, loaded once."""
@@ -62,30 +62,6 @@ class Server:
                 spec.loader.exec_module(module)
                 self._functions[path] = module.app
             return self._functions[path]
-
-
-def _text(start_response: Callable[..., Any], status: str, text: str) -> list[bytes]:
-    body = text.encode()
-    start_response(
-        status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-    )
-    return [body]
-
-
-def _static(
-    path: Path,
-    environ: dict[str, Any],
-    start_response: Callable[..., Any],
-    more: list[tuple[str, str]],
-) -> list[bytes]:
-    if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-        return _text(start_response, "405 Method Not Allowed", "INVALID_REQUEST_METHOD\n")
-    body = path.read_bytes()
-    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    kind += "; charset=utf-8" if kind.startswith("text/") else ""
-    headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-cache")]
-    start_response("200 OK", headers + more)
-    return [body] if environ["REQUEST_METHOD"] == "GET" else []
 
 
 def _end_with(lifeline: int) -> None:

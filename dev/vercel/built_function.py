@@ -92,8 +92,9 @@ class Instance:
 
     @property
     def pid(self) -> int:
-        """The process id, for those who freeze or measure it."""
-        assert self._process.pid is not None
+        """The process id, for those who freeze or measure it; raises `StackError` before the start."""
+        if self._process.pid is None:
+            raise StackError(f"The function {self._folder.stem} does not run")
         return self._process.pid
 
     def request(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:

@@ -2,25 +2,22 @@
 
 import contextlib
 import logging
-import mimetypes
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import waitress.server
 
+from dev import answers
+from dev.answers import MAX_BODY_SIZE, THREADS, Environ, StartResponse
 from dev.processes import StackError
 from dev.vercel.built_function import Instance, functions
 from dev.vercel.built_routes import BuiltRoutes
 
-MAX_BODY_SIZE = 4_500_000  # bytes: what Vercel lets through to a function
-THREADS = 48
 NOT_FORWARDED = ("content-length", "transfer-encoding", "connection", "date", "server")
 
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
 logger = logging.getLogger("dev.vercel.built_server")
 
 
@@ -84,18 +81,18 @@ class BuiltServer:
         path = environ.get("REQUEST_URI", quote(environ["PATH_INFO"].encode("latin-1"))).partition("?")[0]
         hit = self._routes.resolve(path, environ.get("QUERY_STRING", ""))
         if hit is None:
-            return _text(start_response, "404 Not Found", "The page could not be found\n\nNOT_FOUND\n")
+            return answers.not_found(start_response)
         if not hit.is_function:
-            return self._file(hit.name, environ, start_response)
-        if int(environ.get("CONTENT_LENGTH") or 0) > MAX_BODY_SIZE:
-            return _text(start_response, "413 Content Too Large", "FUNCTION_PAYLOAD_TOO_LARGE\n")
+            return answers.static(self._static / hit.name, environ, start_response, [])
+        if answers.is_too_large(environ):
+            return answers.too_large(start_response)
         # The function sees the path as it came, and the query with what the route added.
         target = f"{path}?{hit.query}" if hit.query else path
         try:
             return self._forward(self.instance(hit.name), target, environ, start_response)
         except (OSError, StackError):
             logger.exception("%s failed", hit.name)
-            return _text(start_response, "500 Internal Server Error", "FUNCTION_INVOCATION_FAILED\n")
+            return answers.failed(start_response)
 
     def _forward(
         self, instance: Instance, target: str, environ: Environ, start_response: StartResponse
@@ -109,24 +106,9 @@ class BuiltServer:
         start_response(f"{answer.status} {answer.reason}", headers)
         return [answer.body]
 
-    def _file(self, name: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            return _text(start_response, "405 Method Not Allowed", "INVALID_REQUEST_METHOD\n")
-        body = (self._static / name).read_bytes()
-        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        start_response("200 OK", [("Content-Type", kind), ("Content-Length", str(len(body)))])
-        return [body] if environ["REQUEST_METHOD"] == "GET" else []
-
 
 def _headers(environ: Environ) -> dict[str, str]:
     """The request's headers, as the client sent them."""
     names = {name: name[5:] for name in environ if name.startswith("HTTP_")}
     names |= {name: name for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if environ.get(name)}
     return {short.replace("_", "-").lower(): environ[name] for name, short in names.items()}
-
-
-def _text(start_response: StartResponse, status: str, text: str) -> list[bytes]:
-    body = text.encode()
-    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-    start_response(status, headers)
-    return [body]
