@@ -49,7 +49,7 @@ LISTS = {
     "application/xml": ("xml",),
     "text/plain": ("txt",),
     "application/vnd.ms-excel": ("xls",),
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ("xlsx",),
+    media_type.XLSX: ("xlsx",),
 }
 TABLE = Table(
     "moc-instructions",

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lib.domain.media_type import stored_as
 from lib.domain.part_layout import StoredPart, bare_etag
+from lib.runtime.clock import utc_now
 from lib.runtime.config import Settings
 from lib.s3 import answers, fast_path
 from lib.s3.client import Client
@@ -197,7 +197,7 @@ class Bucket:
             credentials=self.credentials(),
             region=self.region,
             bucket_url=self._client.own_bucket_url(),
-            signed_at=datetime.now(UTC),
+            signed_at=utc_now(),
         )
         return fast_path.send(s3, request, url, headers)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lib.domain.errors import ApiError, Reason
 from lib.runtime import log
+from lib.runtime.clock import utc_now
 from lib.runtime.config import Settings
 from lib.runtime.oidc_token import (
     Deployment,
@@ -48,11 +49,6 @@ OTHER_CHECK = (
     "the IAM identity provider and the role's trust policy must have this issuer, audience and subject "
     "(deploy/oidc-trust-policy.json), and AWS STS must be reachable in S3_REGION"
 )
-
-
-def utc_now() -> datetime:
-    """The wall clock: others may stand still while an instance is frozen."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

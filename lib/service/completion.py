@@ -12,10 +12,10 @@ from lib.domain.part_layout import StoredPart, split_by_size
 from lib.domain.rows import FileRow, open_for_writing
 from lib.postgres.files import Asked, FileStore, FoundFile
 from lib.runtime import log
+from lib.runtime.clock import utc_now
 from lib.s3.bucket import Bucket
 from lib.s3.refusals import PartsChangedError, UploadGoneError
 from lib.service.lookups import file_of, find_file
-from lib.service.part_urls import utc_now
 from lib.service.reconcile import (
     completed_elsewhere,
     completed_or_failed,

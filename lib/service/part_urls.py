@@ -3,21 +3,16 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from lib.domain.errors import ApiError, Reason
 from lib.domain.fields import rfc3339
 from lib.domain.media_type import stored_as
 from lib.domain.models import PresignedPart
 from lib.domain.rows import FileRow
+from lib.runtime.clock import utc_now
 from lib.s3.bucket import Bucket
 from lib.s3.presign import presign_upload_parts
-
-
-def utc_now() -> datetime:
-    """The time by this machine's clock."""
-    return datetime.now(UTC)
-
 
 # Vercel cuts a response at 4.5 MB. Apart from URLs, an item of a batch takes a kilobyte at most.
 ANSWER_BYTES = 4_000_000

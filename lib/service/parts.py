@@ -8,10 +8,11 @@ from lib.domain.models import Part, PartsQuery, RecordedParts, RecordParts, Uplo
 from lib.domain.part_layout import StoredPart, split_by_size
 from lib.domain.rows import FileRow, PartRow, open_for_writing
 from lib.postgres.files import FileStore
+from lib.runtime.clock import utc_now
 from lib.s3.bucket import Bucket
 from lib.s3.refusals import UploadGoneError
 from lib.service.lookups import file_of, find_file
-from lib.service.part_urls import PartUrls, utc_now
+from lib.service.part_urls import PartUrls
 from lib.service.reconcile import completed_or_failed, list_current_parts
 
 MAX_LISTED = 20  # part numbers in an error: as many as a person reads
@@ -57,8 +58,8 @@ class Parts:
         """Say which parts are there and which are missing, and sign URLs for the missing ones if asked.
 
         Raises `ApiError`: `SESSION_NOT_FOUND`, `FILE_NOT_FOUND`; with `presign` also `SESSION_EXPIRED`,
-        `SESSION_NOT_ACTIVE`, `UPLOAD_NOT_FOUND`. And `STORAGE_REFUSED`: the table stands in only for a store
-        that does not answer.
+        `SESSION_NOT_ACTIVE`, `UPLOAD_NOT_FOUND`, `STORAGE_UNAVAILABLE` (no credentials to sign
+        with). And `STORAGE_REFUSED`: the table stands in only for a store that does not answer.
         """
         self._s3.prepare()
         found = find_file(self._store, user_id, session_id, file_id, with_parts=True)

@@ -20,9 +20,10 @@ from lib.domain.rows import SessionRow
 from lib.domain.validation import validated_item
 from lib.postgres.registrations import RegistrationStore
 from lib.runtime import log
+from lib.runtime.clock import utc_now
 from lib.runtime.config import Settings
 from lib.s3.bucket import Bucket
-from lib.service.part_urls import ITEM_BYTES, PartUrls, Space, utc_now
+from lib.service.part_urls import ITEM_BYTES, PartUrls, Space
 from lib.service.upload_starts import Overtaken, Upload, Uploads, UploadStarts
 
 

@@ -11,10 +11,10 @@ from lib.domain.policy import Policy
 from lib.domain.rows import FileRow, SessionRow
 from lib.domain.upload_limits import limited_until
 from lib.postgres.sessions import SessionStore
+from lib.runtime.clock import utc_now
 from lib.runtime.config import Settings
 from lib.s3.bucket import Bucket
 from lib.service.abort import Abort
-from lib.service.part_urls import utc_now
 
 
 class Sessions:
