@@ -13,7 +13,7 @@ def forget_other_servers() -> None:
             del os.environ[name]
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):  # else those of the home are read
         os.environ[name] = os.devnull
-    # A proxy cannot reach what runs on this machine.
+    # A proxy cannot reach what runs on this machine. (The Makefile sees to it for all that make starts.)
     bypassed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     if bypassed != "*":
         bypassed = ",".join(filter(None, (bypassed, "localhost", "127.0.0.1")))

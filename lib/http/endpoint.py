@@ -155,9 +155,8 @@ class Endpoint(Generic[App]):
         try:
             return self._runtime()
         except SettingsError as error:
-            log.seldom(
-                "settings", str(error), problem=str(error)
-            )  # without a traceback, which says nothing here
+            # Without a traceback, which says nothing here.
+            log.seldom("settings", str(error), problem=str(error))
             return error
         except Exception as error:
             log.error("unexpected failure")

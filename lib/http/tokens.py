@@ -53,8 +53,12 @@ class Authenticator:
         options: jwt.types.Options = {
             "require": ["exp", "sub"],
             "verify_signature": key is not None,
-            **{"verify_exp": True, "verify_nbf": True, "verify_iat": True, "verify_iss": True},
-            **{"verify_aud": False, "verify_jti": False},  # the first is ours, the other of no use here
+            "verify_exp": True,
+            "verify_nbf": True,
+            "verify_iat": True,
+            "verify_iss": True,
+            "verify_aud": False,  # see `_is_for_us`
+            "verify_jti": False,  # of no use here
         }
         try:
             claims = jwt.decode(

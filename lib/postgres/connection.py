@@ -64,6 +64,7 @@ class Connection(psycopg.Connection[DictRow]):
     @classmethod
     def connect(cls, conninfo: str = "", **options: Any) -> Self:
         """Connect to the first address of all hosts that works; what is dead leaves time for the next."""
+        # psycopg's own, and private: no public way gives each address a limit of its own.
         *others, last = conninfo_attempts(conninfo_to_dict(conninfo))
         for address in others:
             with suppress(psycopg.OperationalError):

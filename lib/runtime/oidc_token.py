@@ -68,7 +68,7 @@ class Verifier:
             key = self._keys.key(header["kid"]).get("RS256")
             if key is None:
                 raise RefusedTokenError("algorithm")
-            # Times are checked by now; `algorithms` is ours, and the key's own beside it.
+            # `exp`, `nbf` and `iat` are judged here, too. `algorithms` is ours, never the token's.
             options: jwt.types.Options = {"require": ["exp", "iss"], "verify_aud": False}
             jwt.decode(token, key, algorithms=["RS256"], leeway=LEEWAY, options=options)
         except jwt.InvalidSignatureError:
