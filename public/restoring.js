@@ -43,8 +43,8 @@ export async function restore() {
 
 async function restoreOnce() {
   const { files } = stored();
-  const isKnown = new Set(files.map((file) => file.fileId));
-  inState("interrupted", "elsewhere").filter((item) => !isKnown.has(item.fileId)).forEach(takeOff);
+  const remembered = new Set(files.map((file) => file.fileId));
+  inState("interrupted", "elsewhere").filter((item) => !remembered.has(item.fileId)).forEach(takeOff);
   const isHeld = await heldFiles();
   const shown = files.map((file) => showFile(file, isHeld(file.fileId))).filter((item) => item !== null);
   const ours = shown.filter((item) => item.state === "interrupted"); // another tab's own tells of itself

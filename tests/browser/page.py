@@ -76,6 +76,16 @@ class Page:
         self.wait_for(lambda: store.dropped, dropped)
         store.release()
 
+    def spoil_urls(self, *patterns):
+        """Have the URLs in the answers to these requests spoilt: their signatures do not match."""
+
+        def spoil(route):
+            text = (answer := route.fetch()).text()
+            route.fulfill(response=answer, body=text.replace("X-Amz-Signature=", "X-Amz-Signature=0"))
+
+        for pattern in patterns:
+            self.tab.route(pattern, spoil)
+
     def row(self, name):
         return self.tab.locator("li.file").filter(has=self.tab.get_by_role("heading", name=name, exact=True))
 

@@ -299,7 +299,7 @@ def test_long_names_cover_nothing(page, store, width):
     check()
 
 
-def test_a_signed_in_form_is_accessible(context, serve):
+def test_the_form_to_sign_in_is_accessible(context, serve):
     page = Page(context.new_page(), serve()).open()
     expect(page.tab.get_by_label("Access token")).to_be_visible()
     found = Axe().run(page.tab)

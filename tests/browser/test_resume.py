@@ -264,13 +264,7 @@ def test_a_url_past_its_time_is_replaced_before_it_is_used(page, files, store, e
 
 def test_a_store_that_refuses_every_url_is_named_and_tried_again_by_hand(page, files, store):
     asked = presign_questions(page)
-
-    def spoil(route):
-        text = (answer := route.fetch()).text()
-        route.fulfill(response=answer, body=text.replace("X-Amz-Signature=", "X-Amz-Signature=0"))
-
-    for pattern in ("**/files/batch", "**/parts?presign=true**"):
-        page.tab.route(pattern, spoil)
+    page.spoil_urls("**/files/batch", "**/parts?presign=true**")
     page.upload(files("manual.pdf", 2 * MIB))
     page.expect_state("manual.pdf", "failed")
     page.expect_status("manual.pdf", "The store refused a part")

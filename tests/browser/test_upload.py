@@ -47,11 +47,6 @@ def test_a_category_can_be_changed_before_and_after_a_refusal(page, files, api):
     assert [f["category"] for f in api.show(page.session_id())["files"]] == ["thumbnail"]
 
 
-def test_a_file_that_is_too_large_says_how_large_it_may_be(page, files):
-    page.choose(files("huge.csv", 6 * MIB))
-    page.expect_status("huge.csv", "Too large: 6.3\u00a0MB, and a parts list may have at most 5.2\u00a0MB.")
-
-
 def test_two_files_of_one_name_are_two_files(page, files, api, tmp_path):
     (tmp_path / "other").mkdir()
     other = tmp_path / "other" / "manual.pdf"

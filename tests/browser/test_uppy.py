@@ -73,11 +73,7 @@ def test_an_expired_url_that_says_so(page, store, env):
 
 
 def test_an_expired_url_that_does_not_say_so(page, store):
-    def spoil(route):
-        text = (answer := route.fetch()).text()
-        route.fulfill(response=answer, body=text.replace("X-Amz-Signature=", "X-Amz-Signature=0"))
-
-    page.tab.route("**/files/batch", spoil)
+    page.spoil_urls("**/files/batch")
     page.add("manual.pdf", 12 * MIB)
     page.go()
     page.expect("manual.pdf", "done")
