@@ -185,3 +185,9 @@ def in_process(env, user):
     wiring.use(None)
     for application in applications:
         application.close()
+
+
+@pytest.fixture
+def session(api):
+    """A new session, of the folder's or module's own `api`."""
+    return api.session()

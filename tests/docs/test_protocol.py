@@ -11,6 +11,7 @@ from lib.domain.errors import Reason
 from lib.domain.models import FileStatus, SessionStatus
 from tests.support.client import new_id, pdf
 from tests.support.faults import Crash, unavailable
+from tests.support.open_uploads import abort
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = (ROOT / "docs" / "protocol.md").read_text()
@@ -108,9 +109,7 @@ def give_up(api, session, faults, s3):
 def failed(api, session, s3):
     """A file whose upload was aborted behind our back."""
     file, _ = api.upload(session, pdf(new_id()), b"abc")
-    uploads = s3.list_multipart_uploads(Bucket="uploads")["Uploads"]
-    [key] = [upload["Key"] for upload in uploads if upload["UploadId"] == file["uploadId"]]
-    s3.abort_multipart_upload(Bucket="uploads", Key=key, UploadId=file["uploadId"])
+    key = abort(s3, file)
     refused = api.refused("POST", f"/{session}/files/{file['fileId']}/complete")
     assert refused[1]["reason"] == "UPLOAD_NOT_FOUND"
     [shown] = [one for one in api.show(session)["files"] if one["fileId"] == file["fileId"]]

@@ -20,14 +20,12 @@ from tests.runtime.test_config import GOOD
 from tests.support.aws_refusals import Refusal, refusing
 from tests.support.client import MIB, pdf
 from tests.support.dripping import DRIPS, OK, Dripping
-from tests.support.fuzzy import about, error, moment
+from tests.support.fuzzy import NO_STORE, about, moment
 from tests.support.http_faults import FaultyProxy
 from tests.support.keyless import ROLE, STAGE, subject
 from tests.support.patience import at_most
 from tests.support.silence import deaf_port, silent_port
 from tests.support.tokens import encoded
-
-UNAVAILABLE = (503, error("SERVICE_UNAVAILABLE", "STORAGE_UNAVAILABLE"))
 
 
 @pytest.fixture
@@ -147,7 +145,7 @@ def test_credentials_serve_to_their_end_while_they_cannot_be_renewed(in_process,
     clock.ahead = timedelta(minutes=56)
     api.register(session, pdf("2.pdf"))
     clock.ahead = timedelta(minutes=60, seconds=1)
-    assert api.refused("POST", f"/{session}/files", pdf("3.pdf")) == UNAVAILABLE
+    assert api.refused("POST", f"/{session}/files", pdf("3.pdf")) == NO_STORE
     assert exchanges == [None, "AccessDenied", "AccessDenied"]
     with_token(api, issuer.token())
     clock.ahead = timedelta(0)
@@ -259,7 +257,7 @@ def test_new_credentials_that_expired_at_once_are_a_refusal(in_process, env, iss
         assert exchanges == [None, None]
         clock.ahead = timedelta(minutes=2)
         with_token(api, issuer.token(sub="nobody"))
-        assert api.refused("POST", f"/{session}/files", pdf()) == UNAVAILABLE
+        assert api.refused("POST", f"/{session}/files", pdf()) == NO_STORE
 
 
 def test_expires_at_respects_the_end_of_the_credentials(in_process, issuer):
@@ -297,7 +295,7 @@ def refused_registration(api, caplog):
     """Register where no credentials can be had; the log line that says why."""
     session = api.session()
     response = api.call("POST", f"/{session}/files", pdf())
-    assert (response.status_code, response.json()["error"]) == UNAVAILABLE
+    assert (response.status_code, response.json()["error"]) == NO_STORE
     assert int(response.headers["Retry-After"]) > 0
     [line] = [record for record in caplog.records if record.getMessage() == "oidc"]
     return line
@@ -364,14 +362,14 @@ def test_a_token_of_another_algorithm_is_refused(in_process, issuer, alg, exchan
     header, payload, signature = issuer.token().split(".")
     header = encoded(json.dumps({"alg": alg, "kid": "one"}).encode()).decode()
     api = with_token(in_process(), f"{header}.{payload}.{signature}")
-    assert api.refused("POST", f"/{api.session()}/files", pdf()) == UNAVAILABLE
+    assert api.refused("POST", f"/{api.session()}/files", pdf()) == NO_STORE
     assert exchanges == []
 
 
 @pytest.mark.parametrize("vercel", ["", "0", "true"])
 def test_off_vercel_the_header_means_nothing(in_process, issuer, vercel, exchanges):
     api = with_token(in_process(VERCEL=vercel), issuer.token())
-    assert api.refused("POST", f"/{api.session()}/files", pdf()) == UNAVAILABLE
+    assert api.refused("POST", f"/{api.session()}/files", pdf()) == NO_STORE
     assert exchanges == []
 
 
@@ -423,11 +421,11 @@ class TestWhileVercelsKeysCannotBeHad:
         api = with_token(in_process(), forged)
         session = api.session()
         for _ in range(3):
-            assert api.refused("POST", f"/{session}/files", pdf()) == UNAVAILABLE
+            assert api.refused("POST", f"/{session}/files", pdf()) == NO_STORE
         assert len(exchanges) == 1
         assert_untold(caplog, "evil-subject", *forged.split("."))
         clock.ahead = role.REFUSED_LIFE + timedelta(seconds=1)  # the trust policy may have been fixed
-        assert api.refused("POST", f"/{session}/files", pdf()) == UNAVAILABLE
+        assert api.refused("POST", f"/{session}/files", pdf()) == NO_STORE
         assert len(exchanges) == 2
 
     def test_the_next_token_is_not_kept_waiting_by_one_that_was_refused(self, in_process, issuer, exchanges):
@@ -435,7 +433,7 @@ class TestWhileVercelsKeysCannotBeHad:
         session = api.session()
         for number in range(5):
             with_token(api, issuer.token(STRANGER, jti=str(number)))
-            assert api.refused("POST", f"/{session}/files", pdf()) == UNAVAILABLE
+            assert api.refused("POST", f"/{session}/files", pdf()) == NO_STORE
         with_token(api, issuer.token())
         api.register(session, pdf())
         assert exchanges[-1] is None
@@ -479,7 +477,7 @@ def test_after_a_failure_sts_is_left_alone_for_a_moment(in_process, issuer, exch
     api = with_token(in_process(), issuer.token(sub="nobody"))
     session = api.session()
     for _ in range(3):
-        assert api.refused("POST", f"/{session}/files", pdf()) == UNAVAILABLE
+        assert api.refused("POST", f"/{session}/files", pdf()) == NO_STORE
     assert len(exchanges) == 1
     clock.ahead = timedelta(seconds=2)
     with_token(api, issuer.token())
@@ -488,7 +486,7 @@ def test_after_a_failure_sts_is_left_alone_for_a_moment(in_process, issuer, exch
 
 def test_sts_out_of_reach_is_503(in_process, issuer, exchanges):
     api = with_token(in_process(AWS_ENDPOINT_URL_STS="http://127.0.0.1:1"), issuer.token())
-    assert api.refused("POST", f"/{api.session()}/files", pdf()) == UNAVAILABLE
+    assert api.refused("POST", f"/{api.session()}/files", pdf()) == NO_STORE
     assert exchanges == ["EndpointConnectionError"]
     assert api.call("GET", "/api/health").json() == {
         "status": "unavailable", "database": "ok", "bucket": "unavailable",
@@ -560,7 +558,7 @@ def test_an_sts_whose_answer_cannot_be_read_is_503(in_process, issuer, exchanges
         api = with_token(in_process(AWS_ENDPOINT_URL_STS=sts.url), issuer.token())
         session = api.session()
         for _ in range(2):
-            assert api.refused("POST", f"/{session}/files", pdf()) == UNAVAILABLE
+            assert api.refused("POST", f"/{session}/files", pdf()) == NO_STORE
     assert exchanges == ["UnreadableAnswer"]
     assert "hush" not in " ".join(str(vars(record)) for record in caplog.records)
 
@@ -579,7 +577,7 @@ def test_a_token_whose_keys_aws_cannot_fetch_is_good_a_moment_later(
     with FaultyProxy(env["AWS_ENDPOINT_URL_STS"], lambda *_: (400, NO_KEYS % code)) as sts:
         api = with_token(in_process(AWS_ENDPOINT_URL_STS=sts.url), issuer.token())
         session = api.session()
-        assert api.refused("POST", f"/{session}/files", pdf()) == UNAVAILABLE
+        assert api.refused("POST", f"/{session}/files", pdf()) == NO_STORE
         sts.fault = lambda *_: None
         clock.ahead = timedelta(seconds=2)
         api.register(session, pdf())

@@ -209,10 +209,8 @@ def test_public_authorities_come_from_a_bundled_list(no_list_of_its_own, tmp_pat
     (mine := tmp_path / "mine.pem").touch()
     assert trusted(f"sslmode=verify-full&sslrootcert={mine}") == ("verify-full", str(mine))
     assert trusted("sslmode=require&sslrootcert=/none.pem") == ("require", "/none.pem")  # which needs none
-    for both in (
-        "sslmode=verify-full&ssl=true",
-        "ssl=true&sslmode=verify-full",
-    ):  # the first was less: `require`
+    # The first was less: `require`.
+    for both in ("sslmode=verify-full&ssl=true", "ssl=true&sslmode=verify-full"):
         assert trusted(both) == ("verify-full", bundled)
     assert trusted("sslmode=require") == ("require", None)
     assert trusted("") == (None, None)

@@ -20,14 +20,12 @@ from lib.postgres import connection, database
 from lib.postgres.database import Database, transaction
 from lib.runtime import request_budget
 from tests.conftest import SECRET
-from tests.support.fuzzy import error
+from tests.support.fuzzy import NO_DATABASE
 from tests.support.locks import Holder
 from tests.support.patience import at_most
 from tests.support.proxy import Proxy
 from tests.support.servers import wait_for
 from tests.support.use_cases import World
-
-NO_DATABASE = (503, error("SERVICE_UNAVAILABLE", "DATABASE_UNAVAILABLE"))
 
 # Seconds, as docs/reliability.md has them.
 LOCK = 5

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.domain.policy import object_key, safe_segment
+from lib.domain.policy import object_key
 from lib.http import routes
 from tests.conftest import token_for
 from tests.support.client import MIB, Client, new_id, pdf, put, put_all
 from tests.support.fuzzy import ETAG, MD5
+from tests.support.open_uploads import abort, assemble, key_of
 
 BODIES = {
     "createSession": {},
@@ -85,11 +86,6 @@ def stranger(api):
 
 
 @pytest.fixture
-def session(api):
-    return api.session()
-
-
-@pytest.fixture
 def file(api, session):
     return api.register(session, pdf("there.pdf", 3))["fileId"]
 
@@ -104,9 +100,7 @@ def completed(api, session):
 @pytest.fixture
 def failed(api, session, s3):
     file, _ = api.upload(session, pdf("gone.pdf"), b"abc")
-    uploads = s3.list_multipart_uploads(Bucket="uploads")["Uploads"]
-    [key] = [one["Key"] for one in uploads if one["UploadId"] == file["uploadId"]]
-    s3.abort_multipart_upload(Bucket="uploads", Key=key, UploadId=file["uploadId"])
+    abort(s3, file)
     path = f"/{session}/files/{file['fileId']}/complete"
     assert api.refused("POST", path)[1]["reason"] == "UPLOAD_NOT_FOUND"
     return file["fileId"]
@@ -319,26 +313,6 @@ def test_no_user_and_no_extension_steers_a_key(user_id, ext):
     assert len(key.encode()) <= 1024
 
 
-# Each `|` is three characters of a key: the first two beginnings stay below its 255, the last is hashed.
-USERS = st.tuples(
-    st.sampled_from(["", "|" * 80, "|" * 84, "|" * 90]),
-    st.text(alphabet="ab=/.%é|26F5E", min_size=1, max_size=8),
-).map("".join)
-
-
-@settings(max_examples=200, deadline=None, derandomize=True)
-@given(USERS, USERS)
-def test_different_users_have_different_keys(one, other):
-    assert (safe_segment(one) == safe_segment(other)) == (one == other)
-
-
-def test_users_that_differ_in_the_end_only_have_different_keys_however_long_they_are():
-    long = [safe_segment("|" * count + end) for count in (80, 84, 85, 86, 254) for end in "ab"]
-    assert len(set(long)) == len(long)
-    assert max(map(len, long)) == 253
-    assert sum(len(one) == 64 for one in long) == 6  # hashed
-
-
 @pytest.mark.parametrize("sub", ["../../root", "a/../b", "auth0|1", "..", "%2e%2e", "?x=1#y", "ä ö"])
 @pytest.mark.parametrize(
     ("name", "more"),
@@ -405,8 +379,7 @@ class TestTheDeclaredSizeHolds:
 
     def test_completing_takes_the_declared_parts_only(self, api, session, file, s3):
         put_all(file["presignedUrls"], bytes(6 * MIB), 5 * MIB)
-        uploads = s3.list_multipart_uploads(Bucket="uploads")["Uploads"]
-        [key] = [one["Key"] for one in uploads if one["UploadId"] == file["uploadId"]]
+        key = key_of(s3, file)
         extra = s3.upload_part(Bucket="uploads", Key=key, UploadId=file["uploadId"], PartNumber=3, Body=b"x")
         done = api.complete(session, file["fileId"], {"parts": [{"partNumber": 3, "etag": extra["ETag"]}]})
         assert done == {
@@ -420,15 +393,8 @@ class TestTheDeclaredSizeHolds:
 
     @pytest.mark.parametrize(("method", "end"), [("POST", "complete"), ("GET", "parts?presign=true")])
     def test_an_object_of_another_size_is_not_the_file(self, api, session, file, s3, db, method, end):
-        put_all(file["presignedUrls"], bytes(6 * MIB), 5 * MIB)
-        [key] = db.execute(
-            "SELECT object_key FROM upload_session_files WHERE id = %s", [file["fileId"]]
-        ).fetchone()
-        upload = {"Bucket": "uploads", "Key": key, "UploadId": file["uploadId"]}
-        parts = [
-            {name: part[name] for name in ("PartNumber", "ETag")} for part in s3.list_parts(**upload)["Parts"]
-        ]
-        s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+        etags = put_all(file["presignedUrls"], bytes(6 * MIB), 5 * MIB)
+        assemble(s3, file, [{"partNumber": number, "etag": etag} for number, etag in sorted(etags.items())])
         # The row's size and not the object's, which thus is of this very upload: nothing else differs.
         db.execute(
             "UPDATE upload_session_files SET file_size_bytes = file_size_bytes - 1 WHERE id = %s",

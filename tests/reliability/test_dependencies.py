@@ -16,7 +16,7 @@ from lib.postgres.database import Database
 from lib.runtime import request_budget
 from lib.s3.client import IDLE_SECONDS
 from tests.support.client import MIB, new_id, pdf
-from tests.support.fuzzy import error
+from tests.support.fuzzy import NO_DATABASE, NO_STORE
 from tests.support.patience import at_most
 from tests.support.pool import use_the_whole_pool
 from tests.support.proxy import Proxy
@@ -26,10 +26,6 @@ from tests.support.silence import deaf_port
 def later(value):
     """Only in the long run of the tests."""
     return pytest.param(value, marks=pytest.mark.long)
-
-
-NO_STORE = (503, error("SERVICE_UNAVAILABLE", "STORAGE_UNAVAILABLE"))
-NO_DATABASE = (503, error("SERVICE_UNAVAILABLE", "DATABASE_UNAVAILABLE"))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from lib.postgres.registrations import RegistrationStore
 from lib.postgres.sessions import CANCEL_SESSION
 from tests.support.client import new_id, pdf, put_part
 from tests.support.faults import unavailable
-from tests.support.open_uploads import uploads_of
+from tests.support.open_uploads import abort, uploads_of
 from tests.support.together import at_once
 
 
@@ -59,9 +59,7 @@ def waits_for(transaction, call):
 def test_a_failed_file_that_many_restart_ends_with_one_upload(shared_api, s3):
     api, session = shared_api, shared_api.session()
     file = api.register(session, pdf())
-    uploads = s3.list_multipart_uploads(Bucket="uploads", MaxUploads=1000)["Uploads"]
-    [key] = [one["Key"] for one in uploads if one["UploadId"] == file["uploadId"]]
-    s3.abort_multipart_upload(Bucket="uploads", Key=key, UploadId=file["uploadId"])
+    abort(s3, file)
     path = f"/{session}/files/{file['fileId']}"
     assert api.refused("POST", f"{path}/complete")[1]["reason"] == "UPLOAD_NOT_FOUND"
     again = pdf(fileId=file["fileId"], partCount=3)

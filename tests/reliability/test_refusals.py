@@ -4,10 +4,9 @@ import pytest
 
 from tests.support.aws_refusals import SECRET_WORDS, Refusal, another_region, refusing
 from tests.support.client import pdf
-from tests.support.fuzzy import error
+from tests.support.fuzzy import NO_STORE, error
 
 REFUSED = (500, error("INTERNAL_ERROR", "STORAGE_REFUSED"))
-UNAVAILABLE = (503, error("SERVICE_UNAVAILABLE", "STORAGE_UNAVAILABLE"))
 
 REFUSALS = [
     Refusal(403, "InvalidAccessKeyId"),
@@ -102,7 +101,7 @@ def test_a_store_that_is_busy_is_503(api, store_proxy, lines, refusal):
     session = api.session()
     store_proxy.fault = refusing({"CreateMultipartUpload": refusal})
     response = api.call("POST", f"/{session}/files", pdf())
-    assert (response.status_code, response.json()["error"]) == UNAVAILABLE
+    assert (response.status_code, response.json()["error"]) == NO_STORE
     assert int(response.headers["Retry-After"]) >= 1
     line = lines.records("failure")[-1]
     assert (line["s3_operation"], line["s3_code"]) == ("CreateMultipartUpload", refusal.code)
@@ -156,7 +155,7 @@ def test_a_refusal_inside_of_a_200_is_one(api, store_proxy, lines, code):
     path = f"/{session}/files/{file['fileId']}/complete"
     check(api, lines, refusal, "CompleteMultipartUpload", "POST", path)
     store_proxy.fault = refusing({"CompleteMultipartUpload": Refusal(200, "InternalError")})
-    assert api.refused("POST", path) == UNAVAILABLE
+    assert api.refused("POST", path) == NO_STORE
 
 
 ASSEMBLED = b"""<?xml version="1.0" encoding="UTF-8"?><CompleteMultipartUploadResult><Bucket>b</Bucket>
@@ -186,7 +185,7 @@ def test_the_log_says_why_parts_are_never_assembled(api, store_proxy, lines, ref
     session = api.session()
     file, _ = api.upload(session, pdf(), b"abc")
     store_proxy.fault = refusing({"CompleteMultipartUpload": refusal})
-    assert api.refused("POST", f"/{session}/files/{file['fileId']}/complete") == UNAVAILABLE
+    assert api.refused("POST", f"/{session}/files/{file['fileId']}/complete") == NO_STORE
     line = lines.records("failure")[-1]
     assert (line["s3_operation"], line["s3_code"]) == ("CompleteMultipartUpload", refusal.code)
 
@@ -252,7 +251,7 @@ def test_nothing_of_a_success_that_cannot_be_read_is_in_the_log(
     path = f"/{session}/files"
     creates = operation == "CreateMultipartUpload"
     asked = (path, pdf("2.pdf")) if creates else (f"{path}/{file['fileId']}/complete", None)
-    assert api.refused("POST", *asked) == UNAVAILABLE
+    assert api.refused("POST", *asked) == NO_STORE
     assert lines.records("failure")[-1]["reason"] == "STORAGE_UNAVAILABLE"
     assert SECRET_WORDS not in lines.getvalue()
 

@@ -7,11 +7,7 @@ import pytest
 
 from tests.support.client import MIB, pdf, put_all, put_part
 from tests.support.fuzzy import ETAG, error
-
-
-@pytest.fixture
-def session(api):
-    return api.session()
+from tests.support.open_uploads import assemble, key_of, uploads_of
 
 
 def complete(api, session, file, body=None):
@@ -106,7 +102,7 @@ def test_recorded_etags_do_not_block_and_are_brought_up_to_date(api, session, db
 def test_parts_of_the_wrong_size_are_named(api, session, s3):
     file = api.register(session, pdf(partCount=3))
     put_all(file["presignedUrls"][:1], bytes(5 * MIB), 5 * MIB)
-    key = upload_key(s3, file)
+    key = key_of(s3, file)
     for number in (2, 3):
         s3.upload_part(
             Bucket="uploads", Key=key, UploadId=file["uploadId"], PartNumber=number, Body=bytes(5 * MIB)
@@ -123,16 +119,11 @@ def test_parts_of_the_wrong_size_are_named(api, session, s3):
     )
 
 
-def upload_key(s3, file):
-    uploads = s3.list_multipart_uploads(Bucket="uploads")["Uploads"]
-    return next(upload["Key"] for upload in uploads if upload["UploadId"] == file["uploadId"])
-
-
 def test_extra_parts_are_left_out(api, session, s3):
     file = api.register(session, pdf(size=6 * MIB, partCount=2))
     put_all(file["presignedUrls"], bytes(6 * MIB), 5 * MIB)
     s3.upload_part(
-        Bucket="uploads", Key=upload_key(s3, file), UploadId=file["uploadId"], PartNumber=3, Body=b"extra"
+        Bucket="uploads", Key=key_of(s3, file), UploadId=file["uploadId"], PartNumber=3, Body=b"extra"
     )
     assert api.complete(session, file["fileId"])["etag"].endswith("-2")
 
@@ -160,9 +151,7 @@ def test_aborting_frees_the_key_and_the_place(api, s3):
     path = f"/{session}/files/{file['fileId']}"
     response = api.call("DELETE", path)
     assert (response.status_code, response.content) == (204, b"")
-    assert file["uploadId"] not in {
-        upload["UploadId"] for upload in s3.list_multipart_uploads(Bucket="uploads").get("Uploads", [])
-    }
+    assert uploads_of(s3, session) == []
     assert api.refused("DELETE", path) == (404, error("NOT_FOUND", "FILE_NOT_FOUND"))
     assert api.register(session, pdf())["fileId"] != file["fileId"]
 
@@ -178,13 +167,7 @@ def test_a_completed_file_is_not_aborted(api, session, s3):
 
 def test_an_upload_completed_behind_our_back_is_not_aborted(api, session, s3):
     file, parts = api.upload(session, pdf(), b"abc")
-    listed = [{"PartNumber": 1, "ETag": parts[0]["etag"]}]
-    s3.complete_multipart_upload(
-        Bucket="uploads",
-        Key=upload_key(s3, file),
-        UploadId=file["uploadId"],
-        MultipartUpload={"Parts": listed},
-    )
+    assemble(s3, file, parts)
     assert api.refused("DELETE", f"/{session}/files/{file['fileId']}")[1]["reason"] == "FILE_COMPLETED"
     assert stored(s3, api.complete(session, file["fileId"])) == b"abc"
 

@@ -8,6 +8,7 @@ import pytest
 from tests.domain.test_replay_fields import SENT
 from tests.support.client import MIB, new_id, pdf, put, put_part
 from tests.support.fuzzy import TEXT, UUID, about, error, moment, presigned
+from tests.support.open_uploads import abort, uploads_of
 
 
 def refused(api, session, file):
@@ -164,8 +165,7 @@ def test_the_same_file_id_is_the_same_file(api, s3):
     assert (silent.status_code, silent.json()) == (
         200, {"fileId": file_id, "uploadId": first.json()["uploadId"]},
     )  # fmt: skip
-    uploads = s3.list_multipart_uploads(Bucket="uploads", Prefix="dev/")["Uploads"]
-    assert [u["UploadId"] for u in uploads if session in u["Key"]] == [first.json()["uploadId"]]
+    assert uploads_of(s3, session, "dev/") == [first.json()["uploadId"]]
 
 
 @pytest.mark.parametrize(
@@ -208,12 +208,7 @@ def test_a_completed_file_is_replayed_without_urls(api):
 def test_a_failed_file_starts_again_under_its_id(api, s3):
     session = api.session()
     first, _ = api.upload(session, pdf(), bytes(6 * MIB))
-    upload = next(
-        u
-        for u in s3.list_multipart_uploads(Bucket="uploads")["Uploads"]
-        if u["UploadId"] == first["uploadId"]
-    )
-    s3.abort_multipart_upload(Bucket="uploads", Key=upload["Key"], UploadId=upload["UploadId"])
+    abort(s3, first)
     gone = error("BAD_REQUEST", "UPLOAD_NOT_FOUND")
     path = f"/{session}/files/{first['fileId']}"
     assert api.refused("GET", f"{path}/parts?presign=true") == (400, gone)

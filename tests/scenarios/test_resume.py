@@ -4,22 +4,13 @@ import pytest
 
 from tests.support.client import MIB, new_id, pdf, put_all, put_part
 from tests.support.fuzzy import ETAG, TIME, error, presigned
-
-
-@pytest.fixture
-def session(api):
-    return api.session()
+from tests.support.open_uploads import abort, assemble, key_of
 
 
 @pytest.fixture
 def file(api, session):
     """A file of three parts, of which none is there."""
     return api.register(session, pdf(partCount=3))
-
-
-def object_of(s3, upload_id):
-    uploads = s3.list_multipart_uploads(Bucket="uploads")["Uploads"]
-    return next(upload["Key"] for upload in uploads if upload["UploadId"] == upload_id)
 
 
 def test_with_no_parts_all_are_missing(api, session, file):
@@ -133,7 +124,7 @@ def test_a_part_uploaded_again_is_the_newer_one(api, session, file):
 
 
 def test_a_part_of_the_wrong_size_is_missing(api, session, file, s3):
-    key = object_of(s3, file["uploadId"])
+    key = key_of(s3, file)
     s3.upload_part(Bucket="uploads", Key=key, UploadId=file["uploadId"], PartNumber=1, Body=bytes(100))
     s3.upload_part(Bucket="uploads", Key=key, UploadId=file["uploadId"], PartNumber=9, Body=bytes(100))
     found = api.parts(session, file["fileId"])
@@ -199,8 +190,7 @@ def test_a_completed_file_answers_from_the_table(api, session, db):
 def test_an_upload_aborted_behind_our_back(api, session, file, s3):
     etag = put_part(file["presignedUrls"][0], bytes(5 * MIB))
     api.record(session, file["fileId"], [{"partNumber": 1, "etag": etag}])
-    key = object_of(s3, file["uploadId"])
-    s3.abort_multipart_upload(Bucket="uploads", Key=key, UploadId=file["uploadId"])
+    abort(s3, file)
     found = api.parts(session, file["fileId"])
     assert (found["verified"], len(found["parts"]), found["status"]) == (False, 1, "pending")
     gone = (400, error("BAD_REQUEST", "UPLOAD_NOT_FOUND"))
@@ -211,11 +201,7 @@ def test_an_upload_aborted_behind_our_back(api, session, file, s3):
 def test_an_upload_completed_behind_our_back(api, session, file, s3):
     content = bytes(12 * MIB)
     etags = put_all(file["presignedUrls"], content, 5 * MIB)
-    key = object_of(s3, file["uploadId"])
-    listed = [{"PartNumber": number, "ETag": etag} for number, etag in sorted(etags.items())]
-    s3.complete_multipart_upload(
-        Bucket="uploads", Key=key, UploadId=file["uploadId"], MultipartUpload={"Parts": listed}
-    )
+    assemble(s3, file, [{"partNumber": number, "etag": etag} for number, etag in sorted(etags.items())])
     found = api.parts(session, file["fileId"], "?presign=true")
     assert (found["status"], found["missingPartNumbers"], found["presignedUrls"]) == ("completed", [], [])
     assert api.complete(session, file["fileId"])["etag"] == ETAG

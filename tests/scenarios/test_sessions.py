@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.client import MIB, Client, new_id, pdf
 from tests.support.fuzzy import TEXT, TIME, UUID, about, error
+from tests.support.open_uploads import uploads_of
 
 IMAGE = {"name": "a.png", "size": 100, "type": "image/png"}
 
@@ -82,13 +83,8 @@ def test_declared_files_are_neither_registered_nor_counted(api):
     {"files": [pdf(size=2**63)]}, {"files": [pdf(name="")]},
     {"files": [pdf(name="x" * 256)]}, {"files": [pdf(type="pdf")]}, {"files": [pdf(category="other")]},
     {"files": [pdf(ext="x" * 11)]}, {"files": [pdf(fileId="1")]}, {"files": [pdf(partCount="1")]},
-    {"metadata": {"big": 1e308 * 10}},
 ])  # fmt: skip
 def test_the_wrong_shape_is_422_with_the_fields(api, body):
-    if body == {"metadata": {"big": float("inf")}}:
-        response = api.call("POST", "", content=b'{"metadata": {"big": 1e999}}')
-        assert response.status_code == 422
-        return
     status, refusal = api.refused("POST", "", body)
     assert status == 422
     assert refusal["reason"] == "VALIDATION_ERROR"
@@ -122,11 +118,7 @@ def test_cancelling_removes_what_is_unfinished_and_keeps_what_is_complete(api, s
     shown = api.show(session)
     assert shown["status"] == "cancelled"
     assert [(file["name"], file["status"]) for file in shown["files"]] == [("done.pdf", "completed")]
-    assert s3.list_multipart_uploads(Bucket="uploads").get("Uploads", []) == [
-        upload
-        for upload in s3.list_multipart_uploads(Bucket="uploads").get("Uploads", [])
-        if session not in upload["Key"]
-    ]
+    assert uploads_of(s3, session) == []
     assert api.complete(session, done["fileId"]) == completed
     assert api.call("DELETE", f"/{session}").status_code == 204
     assert api.refused("POST", f"/{session}/files/{unfinished['fileId']}/complete")[1]["reason"] == (

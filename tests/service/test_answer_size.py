@@ -24,11 +24,6 @@ def api(in_process, env, faults, request):
     return in_process(wiring.build(env | most | {"MULTIPART_PART_SIZE_MB": "5"}, faults.wrap))
 
 
-@pytest.fixture
-def session(api):
-    return api.session()
-
-
 def checked(response):
     """The body of a response that goes through."""
     assert response.is_success, response.text[:500]

@@ -9,10 +9,8 @@ from lib.service import upload_starts
 from tests.conftest import SECRET
 from tests.support.client import MIB, new_id, pdf, put_all
 from tests.support.faults import Crash, unavailable
-from tests.support.fuzzy import TEXT, UUID, error
-from tests.support.open_uploads import uploads_of
-
-UNAVAILABLE = (503, error("SERVICE_UNAVAILABLE", "STORAGE_UNAVAILABLE"))
+from tests.support.fuzzy import NO_STORE, TEXT, UUID, error
+from tests.support.open_uploads import assemble, uploads_of
 
 
 @pytest.fixture
@@ -53,7 +51,7 @@ def file(request):
 def test_register_when_s3_fails_before_it_did_anything(api, faults, file, s3):
     session = api.session(maxFiles=1)
     faults.fail("Bucket.create_upload", error=unavailable)
-    assert api.refused("POST", f"/{session}/files", file) == UNAVAILABLE
+    assert api.refused("POST", f"/{session}/files", file) == NO_STORE
     assert api.show(session)["files"] == []
     again(api, session, file, s3)
 
@@ -61,7 +59,7 @@ def test_register_when_s3_fails_before_it_did_anything(api, faults, file, s3):
 def test_register_when_s3_did_it_and_its_answer_was_lost(api, faults, file, s3):
     session = api.session(maxFiles=1)
     faults.fail("Bucket.create_upload", error=unavailable, after=True)
-    assert api.refused("POST", f"/{session}/files", file) == UNAVAILABLE
+    assert api.refused("POST", f"/{session}/files", file) == NO_STORE
     assert api.show(session)["files"] == []
     again(api, session, file, s3, orphans=1)  # the bucket's lifecycle rule takes the orphan away
 
@@ -118,7 +116,7 @@ def test_restart_when_s3_fails_leaves_the_file_failed(api, faults, db):
     db.execute("UPDATE upload_session_files SET status = 'failed' WHERE id = %s", [file["fileId"]])
     faults.fail("Bucket.create_upload", error=unavailable)
     again = pdf(fileId=file["fileId"])
-    assert api.refused("POST", f"/{session}/files", again) == UNAVAILABLE
+    assert api.refused("POST", f"/{session}/files", again) == NO_STORE
     assert [one["status"] for one in api.show(session)["files"]] == ["failed"]
     assert api.call("POST", f"/{session}/files", again).status_code == 201
 
@@ -129,7 +127,7 @@ def test_adopting_when_s3_fails_leaves_the_reservation_to_the_call_that_made_it(
     file = api.register(session, pdf())
     db.execute("UPDATE upload_session_files SET upload_id = NULL WHERE id = %s", [file["fileId"]])
     faults.fail("Bucket.create_upload", error=unavailable)
-    assert api.refused("POST", f"/{session}/files", pdf(fileId=file["fileId"])) == UNAVAILABLE
+    assert api.refused("POST", f"/{session}/files", pdf(fileId=file["fileId"])) == NO_STORE
     assert [one["status"] for one in api.show(session)["files"]] == ["pending"]
 
 
@@ -142,7 +140,7 @@ def test_a_batch_in_which_one_upload_cannot_be_started(api, faults):
     assert response.status_code == 207
     results = response.json()["results"]
     failed = [result for result in results if "error" in result]
-    assert failed == [{"fileId": None, "uploadId": None, "error": UNAVAILABLE[1]}]
+    assert failed == [{"fileId": None, "uploadId": None, "error": NO_STORE[1]}]
     assert [r for r in results if r not in failed] == [{"fileId": UUID, "uploadId": TEXT}] * 2
     assert len(api.show(session)["files"]) == 2
 
@@ -156,7 +154,7 @@ def test_complete_when_s3s_answer_is_lost(api, faults, after):
     session = api.session()
     file, parts = api.upload(session, pdf(), bytes(6 * MIB))
     faults.fail("Bucket.complete_upload", error=unavailable, after=after)
-    assert api.refused("POST", complete_path(session, file), {"parts": parts}) == UNAVAILABLE
+    assert api.refused("POST", complete_path(session, file), {"parts": parts}) == NO_STORE
     assert api.complete(session, file["fileId"], {"parts": parts})["sizeBytes"] == 6 * MIB
 
 
@@ -196,7 +194,7 @@ def test_abort_when_s3_does_not_answer_changes_nothing(api, faults):
     session = api.session()
     file, _ = api.upload(session, pdf(), b"abc")
     faults.fail("Bucket.abort_upload", error=unavailable)
-    assert api.refused("DELETE", f"/{session}/files/{file['fileId']}") == UNAVAILABLE
+    assert api.refused("DELETE", f"/{session}/files/{file['fileId']}") == NO_STORE
     assert api.complete(session, file["fileId"])["sizeBytes"] == 3
 
 
@@ -205,7 +203,7 @@ def test_cancel_when_s3_fails_for_one_file_can_be_repeated(api, faults, s3):
     for number in range(3):
         api.register(session, pdf(f"{number}.pdf"))
     faults.fail("Bucket.abort_upload", error=unavailable)
-    assert api.refused("DELETE", f"/{session}") == UNAVAILABLE
+    assert api.refused("DELETE", f"/{session}") == NO_STORE
     assert api.show(session)["status"] == "cancelled"
     assert len(api.show(session)["files"]) == 1
     assert api.call("DELETE", f"/{session}").status_code == 204
@@ -258,7 +256,7 @@ def test_parts_that_never_stop_changing_are_503(api, faults):
     file, _ = api.upload(session, pdf(), b"abc")
     faults.fail("Bucket.complete_upload", error=PartsChangedError, times=10)
     response = api.call("POST", complete_path(session, file))
-    assert (response.status_code, response.json()["error"]) == UNAVAILABLE
+    assert (response.status_code, response.json()["error"]) == NO_STORE
     assert int(response.headers["Retry-After"]) >= 1
     faults.planned.clear()
     assert api.complete(session, file["fileId"])["sizeBytes"] == 3
@@ -269,21 +267,6 @@ def test_nothing_is_asked_for_again_when_nothing_says_it_should_be_there(api, fa
     file = api.register(session, pdf(partCount=3))
     assert api.refused("POST", complete_path(session, file))[1]["reason"] == "PARTS_MISSING"
     assert faults.calls.count("Bucket.list_parts") == 1
-
-
-def key_of(s3, upload_id):
-    uploads = s3.list_multipart_uploads(Bucket="uploads", MaxUploads=1000)["Uploads"]
-    [key] = [upload["Key"] for upload in uploads if upload["UploadId"] == upload_id]
-    return key
-
-
-def assemble(s3, registered, parts):
-    """Complete an upload behind the API's back, and answer the object's key."""
-    key = key_of(s3, registered["uploadId"])
-    listed = {"Parts": [{"PartNumber": part["partNumber"], "ETag": part["etag"]} for part in parts]}
-    names = {"Bucket": "uploads", "Key": key, "UploadId": registered["uploadId"]}
-    s3.complete_multipart_upload(**names, MultipartUpload=listed)
-    return key
 
 
 def test_the_object_of_a_given_up_upload_is_not_taken_for_that_of_the_next(api, s3, db, monkeypatch):
@@ -323,7 +306,7 @@ def test_a_file_that_was_assembled_before_its_session_expired_is_complete(api, f
     file, parts = api.upload(session, pdf(), b"abc")
     unfinished = api.register(session, pdf("other.pdf"))
     faults.fail("Bucket.complete_upload", error=unavailable, after=True)
-    assert api.refused("POST", complete_path(session, file), {"parts": parts}) == UNAVAILABLE
+    assert api.refused("POST", complete_path(session, file), {"parts": parts}) == NO_STORE
     db.execute("UPDATE upload_sessions SET expires_at = NOW() WHERE id = %s", [session])
     assert api.complete(session, file["fileId"])["sizeBytes"] == 3
     assert api.refused("POST", complete_path(session, unfinished))[1]["reason"] == "SESSION_EXPIRED"

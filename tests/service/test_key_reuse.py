@@ -7,10 +7,9 @@ from urllib.parse import unquote
 import pytest
 
 from tests.support.client import new_id, pdf, put_part
-from tests.support.http_faults import FaultyProxy
+from tests.support.http_faults import GONE, FaultyProxy
 
 OLD, NEW = b"old", b"new, and longer"
-GONE = (404, b"<Error><Code>NoSuchUpload</Code></Error>")
 
 
 class Held:
@@ -69,11 +68,11 @@ def by_key(api, session, file):
 
 
 @pytest.mark.parametrize(
-    ("give_up", "register", "size"),
+    ("give_up", "register", "sent"),
     [(abort, alone, OLD), (abort, alone, NEW), (abort, in_a_batch, NEW),
      (fail, alone, OLD), (fail, in_a_batch, OLD), (fail, by_key, OLD)],
 )  # fmt: skip
-def test_its_object_is_another_one(api, store, s3, db, give_up, register, size):
+def test_its_object_is_another_one(api, store, s3, db, give_up, register, sent):
     session, file = api.session(), pdf(size=len(OLD), partCount=1, fileId=new_id())
     old, _ = api.upload(session, file, OLD)
     path = f"/{session}/files/{old['fileId']}/complete"
@@ -83,8 +82,8 @@ def test_its_object_is_another_one(api, store, s3, db, give_up, register, size):
             first = executor.submit(api.call, "POST", path)
             assert held.is_held.wait(20)
             give_up(api, db, session, old["fileId"])
-            again = register(api, session, file | {"size": len(size)})
-            content = size.replace(b"old", b"new")
+            again = register(api, session, file | {"size": len(sent)})
+            content = sent.replace(b"old", b"new")
             put_part(again["presignedUrls"][0], content)
             done = api.complete(session, old["fileId"])
         finally:

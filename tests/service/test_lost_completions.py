@@ -9,13 +9,12 @@ from lib import wiring
 from lib.postgres.database import Database
 from tests.support.client import pdf
 from tests.support.faults import Crash
-from tests.support.fuzzy import error
-from tests.support.http_faults import FaultyProxy
+from tests.support.fuzzy import NO_STORE
+from tests.support.http_faults import GONE, FaultyProxy
 
-GONE = (404, b"<Error><Code>NoSuchUpload</Code></Error>")
+STILL_ASSEMBLING = NO_STORE
 FAILED_INSIDE_OF_200 = b"<Error><Code>InternalError</Code></Error>"
 NO_PARTS = b"<ListPartsResult><IsTruncated>false</IsTruncated></ListPartsResult>"
-STILL_ASSEMBLING = (503, error("SERVICE_UNAVAILABLE", "STORAGE_UNAVAILABLE"))
 
 
 class Store:
@@ -58,11 +57,6 @@ def store(env):
 @pytest.fixture
 def api(in_process, store):
     return in_process(S3_ENDPOINT_URL=store.url)
-
-
-@pytest.fixture
-def session(api):
-    return api.session()
 
 
 @pytest.fixture

@@ -3,12 +3,11 @@
 import pytest
 
 from tests.support.client import pdf
-from tests.support.fuzzy import error
+from tests.support.fuzzy import NO_STORE
 from tests.support.http_faults import FaultyProxy
 from tests.support.tampering import TamperingProxy
 from tests.support.use_cases import World
 
-UNAVAILABLE = (503, error("SERVICE_UNAVAILABLE", "STORAGE_UNAVAILABLE"))
 PART = {"PartNumber": "1", "LastModified": "2026-11-25T02:34:58.000Z", "ETag": "x", "Size": "3"}
 
 
@@ -35,7 +34,7 @@ def test_a_list_that_cannot_be_read_is_503_and_not_an_empty_one(in_process, env,
         session = api.session()
         file, _ = api.upload(session, pdf(), b"abc")
         proxy.fault = lambda method, path: answer if method == "GET" else None
-        assert api.refused("POST", f"/{session}/files/{file['fileId']}/complete") == UNAVAILABLE
+        assert api.refused("POST", f"/{session}/files/{file['fileId']}/complete") == NO_STORE
         assert api.parts(session, file["fileId"], "?presign=true")["verified"] is False
         proxy.fault = lambda method, path: None
         assert api.complete(session, file["fileId"])["sizeBytes"] == 3
@@ -57,4 +56,4 @@ def test_an_object_whose_headers_cannot_be_read_is_503(in_process, env, s3, db, 
         world.complete_behind_our_back()
         api = in_process(S3_ENDPOINT_URL=proxy.url)
         api.token = world.api.token
-        assert api.refused("POST", world.path("/complete")) == UNAVAILABLE
+        assert api.refused("POST", world.path("/complete")) == NO_STORE

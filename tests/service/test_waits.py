@@ -15,11 +15,6 @@ def api(in_process, env, faults):
 
 
 @pytest.fixture
-def session(api):
-    return api.session()
-
-
-@pytest.fixture
 def file():
     return pdf(size=3, fileId=new_id())
 

@@ -64,6 +64,11 @@ def error(code, reason, **details):
     return {"code": code, "reason": reason, "message": TEXT} | ({"details": details} if details else {})
 
 
+# What a call answers, with its status, without the store or the database.
+NO_STORE = (503, error("SERVICE_UNAVAILABLE", "STORAGE_UNAVAILABLE"))
+NO_DATABASE = (503, error("SERVICE_UNAVAILABLE", "DATABASE_UNAVAILABLE"))
+
+
 def moment(text):
     """A time of the API."""
     return datetime.fromisoformat(text)

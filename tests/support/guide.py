@@ -15,7 +15,7 @@ TYPES = {"parts-list": "text/csv", "image": "image/png", "thumbnail": "image/web
 
 
 class Guide:
-    """Leads most of the requests that fit the schema, and some of the others, each by a dice of its own."""
+    """Leads most of the requests that fit the schema, and some of the others, each by dice of its own."""
 
     def __init__(self, api, db):
         self._api, self._db = api, db

@@ -11,6 +11,7 @@ BUSY = (
     b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code>'
     b"<Message>Please reduce your request rate.</Message></Error>"
 )
+GONE = (404, b"<Error><Code>NoSuchUpload</Code></Error>")  # the store knows of no such upload
 XML = [("Content-Type", "application/xml")]
 
 

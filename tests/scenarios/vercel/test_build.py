@@ -12,9 +12,8 @@ from dev.vercel.built_function import functions
 from dev.vercel.tools import HOME, python
 from tests.support.urls import ROOT, function_names
 
-MAX_BUNDLE_SIZE = (
-    60_000_000  # bytes, 12 MB of them bytecode; Vercel's limit is 250 MB, and less starts faster
-)
+# Bytes, 12 MB of them bytecode. Vercel's limit is 250 MB, and less starts faster.
+MAX_BUNDLE_SIZE = 60_000_000
 RUNTIMES_OWN = {".vc-config.json", "vc__handler__python.py"}
 NAMES = sorted(function_names())
 
