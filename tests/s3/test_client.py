@@ -14,7 +14,7 @@ SETTINGS = Settings.from_env(ENV)
 
 
 def test_whoever_wants_credentials_while_the_client_is_made_makes_no_other_session(monkeypatch):
-    """The client is then of the session whose parsers are ours, which read every answer or say that they cannot."""
+    """The client is then of the session with our parsers, which read an answer or say that they cannot."""
     client, threads = Client(SETTINGS), []
 
     class Session(botocore.session.Session):
