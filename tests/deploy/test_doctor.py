@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import suppress
 from email.utils import formatdate
 from time import time
 from urllib.parse import urlsplit
@@ -12,7 +11,6 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg
 import pytest
-from botocore.exceptions import ClientError
 
 from db.migrate import migrate
 from deploy import check_database
@@ -23,37 +21,13 @@ from deploy.documents import document
 from deploy.report import lines
 from lib.runtime.config import Settings
 from lib.s3.refusals import refused, unavailable
+from tests.deploy.conftest import ORIGIN
 from tests.support.aws_refusals import SECRET_WORDS, Refusal, another_region, refusing
 from tests.support.dripping import Dripping
 from tests.support.http_faults import FaultyProxy
 from tests.support.http_server import Handler, HttpServer
-from tests.support.keyless import Issuer
 from tests.support.servers import ROOT
 from tests.support.tampering import TamperingProxy
-
-ORIGIN = "https://app.example.com"
-
-
-@pytest.fixture
-def bucket(s3):
-    """A bucket as deploy/ configures it; the same for all tests, because SeaweedFS has room for few."""
-    name = "doctor"
-    with suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
-        s3.create_bucket(Bucket=name)
-    with suppress(ClientError):  # NoSuchBucketPolicy, as a rule
-        s3.delete_bucket_policy(Bucket=name)
-    s3.put_bucket_cors(Bucket=name, CORSConfiguration=document("cors", {"ALLOWED_ORIGINS": ORIGIN}))
-    s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=document("lifecycle", {}))
-    return name
-
-
-@pytest.fixture
-def healthy(env, bucket):
-    """The environment of a deployment that is well."""
-    return env | {
-        "MOC_BUCKET": bucket, "ALLOWED_ORIGINS": f"{ORIGIN}/", "AUTH_AUDIENCE": "uploads",
-        "RATE_LIMIT_BYPASS": "false",
-    }  # fmt: skip
 
 
 def found(env):
@@ -118,12 +92,6 @@ def test_bypasses_are_for_this_machine_only(healthy):
 
 def test_no_audience_is_worth_a_look(healthy):
     assert found(healthy | {"AUTH_AUDIENCE": ""})["audience"].status == "warning"
-
-
-@pytest.fixture
-def issuer():
-    with Issuer() as issuer:
-        yield issuer
 
 
 def with_jwks(env, url, issuer):

@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from tests.deploy.test_doctor import bucket, found, healthy  # noqa: F401
+from tests.deploy.test_doctor import found
 from tests.support.aws_refusals import Refusal
 from tests.support.http_faults import FaultyProxy
 from tests.support.servers import ROOT
@@ -46,7 +46,7 @@ def the_second(method, text, fault):
      ("missing object", lambda: lambda method, path: 503 if method == "HEAD" and "moc-" in path else None),
      ("signed length", the_second("PUT", "partNumber=1&", 503))],
 )  # fmt: skip
-def test_a_store_that_merely_fails_tells_nothing(healthy, env, check, make_fault):  # noqa: F811
+def test_a_store_that_merely_fails_tells_nothing(healthy, env, check, make_fault):
     with FaultyProxy(env["S3_ENDPOINT_URL"], make_fault()) as store:
         finding = found(healthy | {"S3_ENDPOINT_URL": store.url})[check]
     assert (finding.status, finding.text.partition(" (")[0]) == (
@@ -55,7 +55,7 @@ def test_a_store_that_merely_fails_tells_nothing(healthy, env, check, make_fault
 
 
 @pytest.mark.parametrize("refusal", [Refusal(403, "AccessDenied"), Refusal(403, "UnauthorizedAccess"), 403])
-def test_whatever_forbids_to_write_elsewhere_is_least_privilege(healthy, env, refusal):  # noqa: F811
+def test_whatever_forbids_to_write_elsewhere_is_least_privilege(healthy, env, refusal):
     fault = (refusal, b"") if isinstance(refusal, int) else refusal  # of a proxy, without a body
     with FaultyProxy(env["S3_ENDPOINT_URL"], outside(fault)()) as store:
         finding = found(healthy | {"S3_ENDPOINT_URL": store.url})["least privilege"]

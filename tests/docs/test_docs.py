@@ -49,6 +49,15 @@ def test_the_readme_lists_every_route():
     assert listed == routes
 
 
+def names_of_tests_in(text):
+    """The tests that a document names; every one of them exists."""
+    named = set(re.findall(r"`(test_\w+)", text))
+    there = {name for path in (ROOT / "tests").rglob("test_*.py")
+             for name in re.findall(r"def (test_\w+)", path.read_text())}  # fmt: skip
+    assert named <= there, named - there
+    return named
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere_and_commands_exist(document):
     text = document.read_text()

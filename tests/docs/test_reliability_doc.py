@@ -1,8 +1,5 @@
 """docs/reliability.md names tests that exist, and every crash point."""
 
-import re
-from pathlib import Path
-
 from lib.postgres.connection import DEAD_SECONDS
 from lib.postgres.connection import IDLE_SECONDS as IDLE_TRANSACTION_SECONDS
 from lib.postgres.database import ATTEMPTS, IDLE_CHECK_SECONDS, PATIENCE_SECONDS, Database
@@ -13,6 +10,7 @@ from lib.s3.bucket import Bucket
 from lib.s3.client import IDLE_SECONDS
 from lib.s3.sts import ATTEMPT_SECONDS
 from lib.s3.sts import ATTEMPTS as STS_ATTEMPTS
+from tests.docs.test_docs import ROOT, names_of_tests_in
 from tests.postgres.test_limits import CHECK, LOCK, LONGEST_UNDER_A_LOCK, STATEMENTS
 from tests.reliability.test_dependencies import (
     LONGEST_REQUEST,
@@ -22,16 +20,11 @@ from tests.reliability.test_dependencies import (
 from tests.runtime.test_config import GOOD
 from tests.support.use_cases import rows
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 TEXT = (ROOT / "docs/reliability.md").read_text()
 
 
 def test_every_test_it_names_exists():
-    named = set(re.findall(r"`(test_\w+)", TEXT))
-    there = {name for path in (ROOT / "tests").rglob("test_*.py")
-             for name in re.findall(r"def (test_\w+)", path.read_text())}  # fmt: skip
-    assert len(named) > 30
-    assert named <= there, named - there
+    assert len(names_of_tests_in(TEXT)) > 30
 
 
 def test_its_table_has_every_crash_point():
