@@ -10,7 +10,7 @@ TESTS := .venv/.tests
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
 CHROMIUM_FOUND = $${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}
 
-# A proxy of the caller's cannot reach what runs on this machine.
+# A proxy of the caller's cannot reach what runs on this machine. (Without make: `deploy/shell.py`.)
 BYPASSED := $(or $(no_proxy),$(NO_PROXY))
 export no_proxy := $(if $(filter *,$(BYPASSED)),*,$(BYPASSED),localhost,127.0.0.1)
 export NO_PROXY := $(no_proxy)
@@ -92,11 +92,11 @@ soak: $(TESTS) ## 200 clients with faults for MINUTES=5
 	MINUTES=$(or $(MINUTES),5) $(PY) -m pytest tests/reliability -m soak -s
 
 test-localstack: $(TESTS) ## The scenarios on LocalStack, in an environment of its own, instead of SeaweedFS
-	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
+	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.environments localstack
 	$(PY) -m pytest $(FILES_AT_ONCE) --store=localstack tests/scenarios tests/service/test_faults.py tests/s3/test_store_differences.py
 
 test-oidc: $(TESTS) ## Keyless production on LocalStack's STS (make test has it on SeaweedFS's)
-	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.localstack
+	@echo "Installing LocalStack into .dev/localstack-venv (once) …" && $(PY) -m tests.support.environments localstack
 	$(PY) -m pytest --store=localstack tests/localstack
 
 test-pgbouncer: $(TESTS) ## The scenarios on PostgreSQL 15 behind PgBouncer (apt-get install postgresql-15 pgbouncer)
@@ -157,7 +157,7 @@ COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --g
 
 requirements: $(STAMP) ## Compile requirements/*.in, with every version pinned and hashed (UPGRADE=1: newer ones)
 	@$(COMPILE) requirements/functions.in -o requirements.txt
-	@for name in run test browser bench localstack; do \
+	@for name in run test browser bench localstack clients; do \
 	  $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 # Whether a running stack holds the lock of .dev (dev/stack.py).

@@ -1,20 +1,16 @@
 """LocalStack in host mode (no Docker, no account), in an environment of its own; a context manager."""
 
-import hashlib
 import shutil
-import subprocess
 import tempfile
-import venv
 from pathlib import Path
 
 import httpx
 
-from dev.processes import Child, free_ports, waiting_for
+from dev.processes import Child, free_ports
 from dev.seaweedfs import store_client
+from tests.support.environments import environment
 from tests.support.servers import ROOT, kept_environment
 
-VENV = ROOT / ".dev" / "localstack-venv"
-REQUIREMENTS = ROOT / "requirements" / "localstack.txt"
 MAIN = Path(__file__).with_name("localstack_main.py")
 START_SECONDS = 60
 
@@ -29,9 +25,9 @@ class LocalStack:
         self.services = services or ("s3",)
 
     def __enter__(self):
-        python = installed()
+        python = environment("localstack") / "python"  # ours will not do: it pins boto3
         self.folder = Path(tempfile.mkdtemp(prefix="localstack-"))
-        log = VENV.with_name("localstack.log")
+        log = ROOT / ".dev" / "localstack.log"
         [port] = free_ports(1)
         self.endpoint = f"http://127.0.0.1:{port}"
         self.child = Child("LocalStack", log)
@@ -82,23 +78,3 @@ class LocalStack:
         states = httpx.get(f"{self.endpoint}/_localstack/health", timeout=5).json()["services"]
         waiting = [name for name in self.services if states.get(name) != "running"]
         assert not waiting, f"{', '.join(waiting)}: not running"
-
-
-def installed():
-    """The Python of LocalStack's environment, made at the first call; ours will not do, for it pins boto3."""
-    python = VENV / "bin" / "python"
-    stamp = VENV / ".installed"
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
-    with waiting_for(VENV.with_name("localstack-venv.lock")):
-        if not stamp.exists() or stamp.read_text() != wanted:
-            shutil.rmtree(VENV, ignore_errors=True)
-            venv.create(VENV, with_pip=True)
-            pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            options = ["--require-hashes", "-r", str(REQUIREMENTS)]
-            subprocess.run([*pip, *options], check=True, timeout=900)
-            stamp.write_text(wanted)
-    return python
-
-
-if __name__ == "__main__":
-    installed()  # ahead of the tests, whose time-outs are not made for it
