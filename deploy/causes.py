@@ -48,18 +48,25 @@ JURISDICTION = (
     "On R2 a bucket of a jurisdiction is only there at that jurisdiction's endpoint:\n"
     "https://ACCOUNT.eu.r2.cloudflarestorage.com"
 )
+FORGOTTEN = (
+    "The store does not know what it took a moment ago. Is it strongly consistent, and is there nothing "
+    "before it that\nspreads requests over several, or changes ETags?"
+)
 ACCELERATION = "Turn S3 Transfer Acceleration on for the bucket, or remove S3_PUBLIC_ENDPOINT_URL."
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, and what other stores say in its place:
 # https://developers.cloudflare.com/r2/api/error-codes/
 # https://github.com/supabase/storage/blob/master/src/internal/errors/codes.ts
 # https://docs.ceph.com/en/latest/radosgw/s3/commons/
+# https://cloud.google.com/storage/docs/xml-api/reference-status
+# https://www.alibabacloud.com/help/en/oss/support/http-status-code
+# https://support.huaweicloud.com/intl/en-us/sdk-php-devg-obs/obs_28_1601.html
 CODES = {
-    KEY: "InvalidAccessKeyId InvalidAccessKey InvalidSecurity Unauthorized 401",
+    KEY: "InvalidAccessKeyId InvalidAccessKey InvalidSecurity Unauthorized AuthenticationRequired 401",
     "The secret is not that of the key: set AWS_SECRET_ACCESS_KEY or S3_SECRET_ACCESS_KEY again, without "
     "quotes.": "SignatureDoesNotMatch",
     "The session token is not that of the key: set AWS_SESSION_TOKEN or S3_SESSION_TOKEN again, or remove "
-    "it.": "InvalidToken",
+    "it.": "InvalidToken InvalidTokenId",
     STALE: "ExpiredToken ExpiredTokenException TokenRefreshRequired",
     CLOCK: "RequestTimeTooSkewed RequestExpired ExpiredRequest",
     REGION: "AuthorizationHeaderMalformed InvalidRegion InvalidRegionName IllegalLocationConstraintException",
@@ -73,8 +80,11 @@ CODES = {
     "The bucket allows only some MIME types or sizes: those of lib/domain/policy.py must be among "
     "them.": "InvalidMimeType EntityTooLarge",
     "Set MOC_BUCKET to the bucket's name alone.": "InvalidBucketName",
-    ACCOUNT: "AllAccessDisabled AccountProblem NotSignedUp QuotaExceeded UserSuspended "
+    ACCOUNT: "AllAccessDisabled AccountProblem NotSignedUp QuotaExceeded UserSuspended UserDisable "
+    "UserProjectAccountProblem UserProjectMissing InArrearOrInsufficientBalance "
     "XMinioAdminBucketQuotaExceeded 402",
+    FORGOTTEN: "InvalidPart InvalidPartOrder NoSuchUpload",
+    "The store wants larger parts: raise MULTIPART_PART_SIZE_MB.": "EntityTooSmall",
     "Set AWS_ROLE_ARN or a pair of keys.": "NoCredentials NoCredentialsError",
     "The store has no space left.": "XMinioStorageFull 507",
     TLS: "SSLError",
@@ -104,7 +114,7 @@ def refusal(deployment: Deployment, check: str, what: str, error: Exception) -> 
 
 def fix_of(deployment: Deployment, code: str) -> str:
     """What to do about a refusal with this code; IAM is only named for what IAM decides."""
-    if code.startswith("KMS."):
+    if code.startswith(("KMS.", "CloudKms")):
         return KMS
     if code in FORBIDDEN:
         return (

@@ -130,9 +130,9 @@ def _check_cors(deployment: Deployment) -> Finding:
         return ok("CORS", "not needed: ALLOWED_ORIGINS is empty")
     fix = deployment.aws("put-bucket-cors", ("cors-configuration", deployment.document("cors")))
     rules = _read(deployment, "get_bucket_cors", "CORSRules")
-    if rules in (None, "NoSuchCORSConfiguration"):
+    if rules == "NoSuchCORSConfiguration":
         return wrong("CORS", "the bucket has no CORS rules: no browser can upload", fix)
-    if isinstance(rules, str):
+    if not isinstance(rules, list):
         return _unread(deployment, "CORS", rules)
     wanted = deployment.document("cors")["CORSRules"][0]
     unserved = [origin for origin in origins if not any(_serves(rule, origin, wanted) for rule in rules)]
@@ -161,11 +161,13 @@ def _check_lifecycle(deployment: Deployment) -> Finding:
         "put-bucket-lifecycle-configuration", ("lifecycle-configuration", deployment.document("lifecycle"))
     )
     rules = _read(deployment, "get_bucket_lifecycle_configuration", "Rules")
-    if isinstance(rules, str) and rules != "NoSuchLifecycleConfiguration":
-        return _unread(deployment, "lifecycle", rules)
+    is_none = rules == "NoSuchLifecycleConfiguration"
+    # Those of Google Cloud Storage are of another kind: https://cloud.google.com/storage/docs/xml-api/put-bucket-lifecycle
+    if not is_none and not (isinstance(rules, list) and all("Status" in rule for rule in rules)):
+        return _unread(deployment, "lifecycle", rules if isinstance(rules, str) else None)
     days = [
         rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
-        for rule in (rules if isinstance(rules, list) else ())
+        for rule in ([] if is_none else rules)
         if rule.get("Status") == "Enabled"
         and "DaysAfterInitiation" in rule.get("AbortIncompleteMultipartUpload", {})
         and deployment.prefix.startswith(rule.get("Filter", {}).get("Prefix", rule.get("Prefix", "")))
@@ -193,4 +195,4 @@ def _unread(deployment: Deployment, check: str, code: str | None) -> Finding:
         return warning(check, "not supported here: the store does not know the call")
     if code in ("AccessDenied", "403"):
         return warning(check, "may not be read with these credentials", deployment.iam_policy())
-    return warning(check, f"could not be read ({code or 'an empty answer'})")
+    return warning(check, f"could not be read ({code or 'an answer of another kind than AWS gives'})")

@@ -16,7 +16,7 @@ from lib.domain.policy import TABLE
 from lib.runtime.config import Settings
 from lib.s3.bucket import Bucket
 from lib.s3.client import Client
-from lib.s3.refusals import UploadGoneError
+from lib.s3.refusals import PartsChangedError, UploadGoneError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -91,6 +91,8 @@ def code_of(error: BaseException | None) -> str:
         return str(error.logged.get("s3_code") or (code_of(cause) if cause else error.reason.name))
     if isinstance(error, UploadGoneError):
         return "NoSuchUpload"
+    if isinstance(error, PartsChangedError):
+        return str(error)
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code"))
     return type(error).__name__

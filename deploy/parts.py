@@ -27,5 +27,5 @@ def presigned(deployment: Deployment, key: str, upload_id: str, count: int) -> l
 
 def s3_code(answer: httpx.Response) -> str:
     """The code in an error of S3's; nothing else of it, since it quotes what was signed."""
-    found = re.search(r"<Code>([A-Za-z0-9.]{1,64})</Code>", answer.text)
+    found = re.search(r"<Code>\s*([A-Za-z0-9.]{1,64})\s*</Code>", answer.text)
     return found[1] if found else ""

@@ -20,7 +20,7 @@ Page = tuple[list[StoredPart], str | None]  # parts, and the marker that the nex
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _UPLOAD_ID = re.compile(rb"<UploadId>([^<&]+)</UploadId>\s*</InitiateMultipartUploadResult>\s*$")
 TRUTH = {"true": True, "1": True, "false": False, "0": False}  # as XML Schema writes it
-_CODE = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<Error[\s>].*?<Code>([A-Za-z.]+)</Code>", re.DOTALL)
+_CODE = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<Error[\s>].*?<Code>\s*([A-Za-z.]+)\s*</Code>", re.DOTALL)
 
 
 def code_of(content: bytes) -> str | None:

@@ -457,7 +457,15 @@ REDIRECT, ENDPOINT = "S3_ENDPOINT_URL leads elsewhere", "the store's S3 endpoint
         ("CreateMultipartUpload", Refusal(415, "InvalidMimeType"), "upload", ["MIME types"]),
         ("CreateMultipartUpload", Refusal(400, "InvalidEncryptionAlgorithmError"), "upload", ["S3_SSE"]),
         ("CreateMultipartUpload", Refusal(501, "NotImplemented"), "upload", ["S3_SSE"]),
+        ("CreateMultipartUpload", Refusal(400, "CloudKmsDisabledKey"), "upload", [KMS]),
+        ("CreateMultipartUpload", Refusal(403, "UserDisable"), "upload", ["about the account"]),
+        ("*", Refusal(401, "AuthenticationRequired"), "bucket", ["AWS_ACCESS_KEY_ID"]),
+        ("*", Refusal(403, "InvalidTokenId"), "bucket", ["AWS_SESSION_TOKEN"]),
         ("UploadPart", Refusal(500, "InternalError"), "upload", ["the store fails", "KMS"]),
+        # What the API takes for a change by somebody else
+        ("CompleteMultipartUpload", Refusal(400, "InvalidPart"), "complete", ["InvalidPart", "consistent"]),
+        ("CompleteMultipartUpload", Refusal(404, "NoSuchUpload"), "complete", ["NoSuchUpload", "consistent"]),
+        ("CompleteMultipartUpload", Refusal(400, "EntityTooSmall"), "complete", ["MULTIPART_PART_SIZE_MB"]),
     ],
     ids=lambda value: f"{value.status} {value.code}" if isinstance(value, Refusal) else None,
 )
@@ -502,6 +510,28 @@ def test_a_store_that_answers_each_question_with_the_same(healthy, status, answe
         findings = found(healthy | {"S3_ENDPOINT_URL": proxy.url})
     assert not [one for one in findings.values() if "could not be checked" in one.text]
     assert {"CORS", "lifecycle", "bucket policy", "upload"} <= findings.keys()
+
+
+OF_GOOGLES = {
+    "?cors": b"<CorsConfig><Cors><Origins><Origin>*</Origin></Origins></Cors></CorsConfig>",
+    "?lifecycle": b"<LifecycleConfiguration><Rule><Action><AbortIncompleteMultipartUpload/></Action>"
+    b"<Condition><Age>7</Age></Condition></Rule></LifecycleConfiguration>",
+}
+
+
+def test_rules_of_another_kind_than_awss_are_not_called_none(healthy):
+    """Google Cloud Storage writes its own: https://cloud.google.com/storage/docs/xml-api/put-bucket-cors"""
+
+    def fault(method, path):
+        return next((xml for query, xml in OF_GOOGLES.items() if method == "GET" and query in path), None)
+
+    with FaultyProxy(healthy["S3_ENDPOINT_URL"], fault) as proxy:
+        findings = found(healthy | {"S3_ENDPOINT_URL": proxy.url})
+    assert [findings[check].status for check in ("CORS", "lifecycle", "browsers")] == [
+        "warning",
+        "warning",
+        "ok",
+    ]
 
 
 def test_transfer_acceleration_that_is_off_is_no_object_lock(healthy):
