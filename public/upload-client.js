@@ -44,7 +44,7 @@ export class UploadClient {
    */
   constructor({ baseUrl = "", getToken = () => null, parallel = 4, attempts = 8 } = {}) {
     this.#api = new Api(baseUrl, getToken, attempts);
-    this.#queue = new PartQueue(parallel);
+    this.#queue = new PartQueue(parallel >= 1 ? parallel : 1);
   }
 
   /** @param {{ maxFiles?: number, metadata?: object }} [body] @param {AbortSignal} [signal] @returns {Promise<Session>} */

@@ -65,7 +65,10 @@ export async function checkReadable(blob) {
   try {
     await blob.slice(0, 1).arrayBuffer();
   } catch {
-    const message = "The file has changed, or is no longer where it was: choose it again.";
-    throw new UploadError("FILE_UNREADABLE", message);
+    throw otherFile();
   }
 }
+
+/** What is there is not what was registered. */
+export const otherFile = () =>
+  new UploadError("FILE_UNREADABLE", "The file has changed, or is no longer where it was: choose it again.");

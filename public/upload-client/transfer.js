@@ -1,7 +1,7 @@
 /** One file on its way: which parts are missing, under which URLs, sent, reported, assembled. */
 
 import { UploadError } from "./errors.js";
-import { checkReadable, put } from "./put.js";
+import { checkReadable, otherFile, put } from "./put.js";
 import { isOffline, linked } from "./waiting.js";
 
 /**
@@ -113,8 +113,9 @@ export class Transfer {
   }
 
   /** @param {PartsAnswer} answer @returns {number[]} the part numbers that are missing */
-  #resume({ status, partCount, partSizeBytes, missingPartNumbers }) {
+  #resume({ status, partCount, partSizeBytes, missingPartNumbers, presignedUrls = [] }) {
     this.#partSize = partSizeBytes;
+    if (presignedUrls.some(({ partNumber, sizeBytes }) => sizeBytes !== this.#sizeOf(partNumber))) throw otherFile();
     const missing = new Set(status === "completed" ? [] : missingPartNumbers);
     const before = this.#sentByPart; // what is shown never falls, also when the store has lost it
     this.#sentByPart = Array.from({ length: partCount }, (_, i) => (missing.has(i + 1) ? before[i] ?? 0 : this.#sizeOf(i + 1)));

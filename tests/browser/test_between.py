@@ -280,3 +280,19 @@ def test_a_window_that_a_page_has_written_has_that_pages_address(page, store):
         page.site,
     )
     page.wait_for(lambda: page.tab.evaluate("window.outcome"), 4)
+
+
+@pytest.mark.parametrize("size", [500, 11 * MIB, 13 * MIB])
+def test_no_part_of_a_file_of_another_size_is_sent(page, store, size):
+    said = page.tab.evaluate(
+        """async ([registered, size]) => {
+            const { UploadClient } = await import("/upload-client.js");
+            const client = new UploadClient();
+            const file = (size) => new File([new Uint8Array(size)], "manual.pdf");
+            const [one] = await client.register(await client.createSession(), [{ file: file(registered) }]);
+            const { sessionId, fileId } = one;
+            return client.upload({ sessionId, fileId, file: file(size) }).catch((error) => error.reason);
+        }""",
+        [12 * MIB, size],
+    )
+    assert (said, store.puts) == ("FILE_UNREADABLE", [])
