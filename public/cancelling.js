@@ -2,10 +2,11 @@
 /** Giving uploads up: one, or all of this tab; another tab's are left alone. */
 
 import { UploadError } from "./upload-client.js";
-import { change, inState, say, sayOf, unfinished } from "./list.js";
+import { change, inState, items, say, sayOf, unfinished } from "./list.js";
 import { store, stored } from "./memory.js";
 import { notify } from "./notice.js";
 import { explainAlone } from "./reasons.js";
+import { askForToken } from "./sign-in.js";
 import { cancelAtApi, client, completed, fail, remove } from "./uploads.js";
 import { nameIn } from "./words.js";
 
@@ -32,7 +33,14 @@ export async function cancelAll() {
 /** @param {Item} item */
 function giveUp(item) {
   item.stop?.abort("cancel");
-  change(item, { state: "cancelling" });
+  change(item, { state: "cancelling", isToCancel: false });
+}
+
+/** Somebody has signed in: what could not be cancelled for that is cancelled now. */
+export async function cancelAgain() {
+  const some = items().filter((item) => item.isToCancel);
+  some.forEach(giveUp);
+  for (const item of some) await cancelOne(item);
 }
 
 /** @param {Item} item @returns {Promise<boolean>} whether it is gone */
@@ -50,8 +58,10 @@ async function cancelOne(item) {
 /** It may be complete by now; without its file it can only be cancelled again. @param {Item} item @param {unknown} error */
 function notCancelled(item, error) {
   if (error instanceof UploadError && error.reason === "FILE_COMPLETED") return completed(item);
+  item.isToCancel = error instanceof UploadError && error.status === 401;
   if (item.file) return fail(item, error);
   change(item, { state: "interrupted" });
+  if (error instanceof UploadError && item.isToCancel) return askForToken(explainAlone(error));
   notify(`${nameIn(item)} is not cancelled. ${error instanceof UploadError ? explainAlone(error) : ""}`);
 }
 

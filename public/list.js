@@ -10,9 +10,11 @@ import { bytes, duration, nameIn, names, percent, plural } from "./words.js";
  *   | "completed" | "paused" | "interrupted" | "elsewhere" | "changed" | "unsure" | "failed" | "cancelling"} State
  * @typedef {Remembered & { state: State, file?: File, other?: File, error?: Error, note?: string, sentBytes: number,
  *   partSizeBytes: number, sentByPart: number[], kept: Set<number>, stop?: AbortController, pause?: AbortController,
- *   goesOn?: boolean, isHeld?: boolean, isRegistered?: boolean, release?: () => void, renewals?: number, fileUrl?: string }} Item
+ *   goesOn?: boolean, isHeld?: boolean, isRegistered?: boolean, isToCancel?: boolean, release?: () => void,
+ *   renewals?: number, fileUrl?: string }} Item
  *   `kept`: the parts that were there before this page sent any. `other`: a file that may be another one. `goesOn`:
- *   resumed while it was pausing. `isHeld`: paused while it was registered. `release`: gives the file back to other tabs.
+ *   resumed while it was pausing. `isHeld`: paused while it was registered. `isToCancel`: once somebody
+ *   has signed in. `release`: gives the file back to other tabs.
  */
 
 const MANY = 200; // rows

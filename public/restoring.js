@@ -2,6 +2,7 @@
 /** What storage, the API and other tabs know of earlier uploads. */
 
 import { SESSION_OVER, UploadError } from "./upload-client.js";
+import { cancelAgain } from "./cancelling.js";
 import { addItem, judge } from "./choosing.js";
 import { change, inState, items } from "./list.js";
 import { store, stored } from "./memory.js";
@@ -176,6 +177,7 @@ export async function arriveAgain() {
   } catch (error) {
     if (error instanceof UploadError && error.status === 401) return askForToken(explainAlone(error));
   }
+  await cancelAgain();
   await restore();
   const failed = inState("failed").filter((item) => item.error instanceof UploadError && item.error.status === 401);
   if (failed.length) retry(failed);

@@ -67,7 +67,7 @@ function room(session, next) {
 
 /** Register what was chosen, all at once, and send what was accepted. @param {Item[]} some */
 export async function start(some) {
-  some.forEach((item) => change(item, { state: "registering", error: undefined, isRegistered: false, isHeld: false }));
+  some.forEach((item) => change(item, { state: "registering", error: undefined, isRegistered: false, isHeld: false, isToCancel: false }));
   await Promise.all(some.map(hold)); // before they are remembered: other tabs see at once that they are live
   await Promise.all(some.map(mark));
   if (!isKnown()) await learnPolicy();
@@ -148,7 +148,7 @@ export async function run(item, upload) {
   item.stop = new AbortController();
   item.pause = new AbortController();
   item.goesOn = false;
-  change(item, { state: "queued", error: undefined, isRegistered: true });
+  change(item, { state: "queued", error: undefined, isRegistered: true, isToCancel: false });
   let first = !upload;
   try {
     const { fileUrl } = await client.upload(upload ?? { sessionId, fileId, file }, {

@@ -127,3 +127,28 @@ def test_a_token_is_taken_as_it_is_pasted_and_where_nothing_can_be_stored(contex
     expect(field).to_be_hidden()
     page.tab.wait_for_load_state("networkidle")
     expect(field).to_be_hidden()
+
+
+@pytest.mark.parametrize("is_reloaded", [False, True])
+def test_what_was_cancelled_without_a_good_token_is_cancelled_with_one(
+    context, serve, files, store, token, is_reloaded
+):
+    page = Page(context.new_page(), serve()).open()
+    field = page.tab.get_by_label("Access token")
+
+    def sign_in():
+        field.fill(token)
+        field.press("Enter")
+
+    sign_in()
+    page.upload_until_held(store, files("manual.pdf", 12 * MIB), passing=1, held=2)
+    if is_reloaded:
+        page.reload_while_held(store)
+        page.expect_state("manual.pdf", "interrupted")
+    page.tab.evaluate("sessionStorage.setItem('upload-token', 'out.of.date')")
+    page.press("Cancel", "manual.pdf")
+    expect(field).to_be_visible()
+    expect(page.row("manual.pdf")).to_be_visible()
+    store.release()
+    sign_in()
+    expect(page.row("manual.pdf")).to_have_count(0)
