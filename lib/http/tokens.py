@@ -39,12 +39,23 @@ class Authenticator:
         self._decoded(token)
         algorithm, key_id = _named_in(token)
         try:
-            return self._decoded(token, _key(self._keys, key_id, algorithm), [algorithm])
+            return self._verified(token, _keys_for(self._keys, key_id, algorithm), algorithm)
         except ApiError as error:
             is_for_another_key = error.logged.get("problem") in ("signature", "algorithm")
             if not (is_for_another_key and self._keys.renew(key_id)):
                 raise
-        return self._decoded(token, _key(self._keys, key_id, algorithm), [algorithm])
+        return self._verified(token, _keys_for(self._keys, key_id, algorithm), algorithm)
+
+    def _verified(self, token: str, keys: list[Any], algorithm: str) -> dict[str, Any]:
+        """The claims, by whichever of these keys has signed them."""
+        *others, last = keys
+        for key in others:
+            try:
+                return self._decoded(token, key, [algorithm])
+            except ApiError as error:
+                if error.logged.get("problem") != "signature":
+                    raise
+        return self._decoded(token, last, [algorithm])
 
     def _decoded(self, token: str, key: Any = None, algorithms: list[str] | None = None) -> dict[str, Any]:
         """The claims, which are as they should be; without a key the signature is not looked at."""
@@ -102,8 +113,8 @@ def _named_in(token: str) -> tuple[str, str | None]:
     return header["alg"], header.get("kid")
 
 
-def _key(keys: KeySet, key_id: str | None, algorithm: str) -> Any:
-    """The key that should have signed a token."""
+def _keys_for(keys: KeySet, key_id: str | None, algorithm: str) -> list[Any]:
+    """The keys of which one should have signed a token."""
     try:
         found = keys.key(key_id)
     except UnknownKeyError:
@@ -124,6 +135,9 @@ def _bearer_token(authorization: str | None) -> str:
         raise ApiError(Reason.TOKEN_MISSING, headers={"WWW-Authenticate": "Bearer"})
     if len(token) > MAX_TOKEN_SIZE or not token.isascii():
         raise _invalid(problem="malformed")
+    pieces = token.count(".") + 1
+    if pieces != 3:  # RFC 7516, 3.1: one that is encrypted has five; who issues no JWT may send anything
+        raise _invalid(problem="encrypted" if pieces == 5 else "no JWT")
     return token
 
 
@@ -141,6 +155,8 @@ def _what_failed(error: Exception) -> dict[str, str]:
         return {"claim": "sub"}
     if isinstance(error, jwt.InvalidIssuerError):
         return {"claim": "iss"}
+    if isinstance(error, jwt.InvalidAlgorithmError):
+        return {"problem": "algorithm"}
     if isinstance(error, jwt.InvalidSignatureError):
         return {"problem": "signature"}
     named = re.search(r"\((exp|nbf|iat)\)", str(error))  # PyJWT's own texts, which hold no value

@@ -36,8 +36,8 @@ class KeysUnavailableError(Exception):
 
 
 # Public keys by the algorithm that a signature has, as PyJWT's `decode` takes them. Some issuers show several
-# under one id, of different kinds.
-Keys = dict[str, Any]
+# under one id, or none: of different kinds, or an old one and a new one.
+Keys = dict[str, list[Any]]
 
 
 class KeySet:
@@ -64,7 +64,7 @@ class KeySet:
         self._next_fetch_at = 0.0
 
     def key(self, key_id: str | None) -> Keys:
-        """The key with this id, by algorithm; a token without one means the only key there is.
+        """The keys with this id, by algorithm; a token without one means the only key there is.
 
         Raises `UnknownKeyError` only after a fetch that was made since this id was first seen: until then
         the issuer may have changed its keys, and `KeysUnavailableError` is raised.
@@ -146,8 +146,9 @@ def keys_of(answer: Answer) -> dict[str | None, Keys]:
     keys: dict[str | None, Keys] = {}
     try:
         for jwk in json.loads(answer.content)["keys"]:
-            if _has_id(jwk) and (key := _verifying(jwk)):
-                keys.setdefault(jwk.get("kid"), {}).update(key)
+            if _has_id(jwk):
+                for algorithm, key in _verifying(jwk).items():
+                    keys.setdefault(jwk.get("kid"), {}).setdefault(algorithm, []).append(key)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise NoKeysError(type(error).__name__) from None
     if not keys:
@@ -160,8 +161,8 @@ def _has_id(jwk: object) -> bool:
     return isinstance(jwk, dict) and isinstance(jwk.get("kid"), str | None)
 
 
-def _verifying(jwk: dict[str, Any]) -> Keys:
-    """Nothing if it is a key of an unknown kind, or not for signatures, or private: anybody could sign."""
+def _verifying(jwk: dict[str, Any]) -> dict[str, Any]:
+    """By algorithm; none if its kind is unknown, it is not for signatures, or private: anybody could sign."""
     import jwt
 
     curve = str(jwk.get("crv"))
@@ -174,7 +175,7 @@ def _verifying(jwk: dict[str, Any]) -> Keys:
         return {}
     if key.key_type == "RSA" and not jwk.get("alg"):
         return dict.fromkeys(RSA, key.key)  # RFC 7517, 4.4: `alg` may be left out, and RSA has several
-    keys: Keys = {key.algorithm_name: key}
+    keys = {key.algorithm_name: key}
     if is_edwards:  # RFC 9864, 2.2: the same by the name of the curve, which PyJWT does not know
         keys[curve] = copy.copy(key)
         keys[curve].algorithm_name = curve

@@ -65,12 +65,13 @@ class Verifier:
             self._check(jwt.decode(token, options={"verify_signature": False}))
             if header.get("alg") != "RS256" or not header.get("kid"):
                 raise RefusedTokenError("algorithm")
-            key = self._keys.key(header["kid"]).get("RS256")
-            if key is None:
+            keys = self._keys.key(header["kid"]).get("RS256")
+            if keys is None:
                 raise RefusedTokenError("algorithm")
             # `exp`, `nbf` and `iat` are judged here, too. `algorithms` is ours, never the token's.
             options: jwt.types.Options = {"require": ["exp", "iss"], "verify_aud": False}
-            jwt.decode(token, key, algorithms=["RS256"], leeway=LEEWAY, options=options)
+            # Vercel's keys have ids of their own, so there is one.
+            jwt.decode(token, keys[-1], algorithms=["RS256"], leeway=LEEWAY, options=options)
         except jwt.InvalidSignatureError:
             raise RefusedTokenError("signature") from None
         except UnknownKeyError:

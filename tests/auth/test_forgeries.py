@@ -8,7 +8,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lib.http.tokens import MAX_TOKEN_SIZE
 from tests.support.client import new_id
 from tests.support.keys import Keys
-from tests.support.tokens import assembled, assert_refused, claims, create, encoded, with_key, with_secret
+from tests.support.tokens import (
+    ISSUER,
+    assembled,
+    assert_refused,
+    claims,
+    create,
+    encoded,
+    with_key,
+    with_secret,
+)
 
 
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", "", None, 7])
@@ -85,6 +94,28 @@ def test_a_token_beyond_the_size_limit_is_refused(api, keys):
 @pytest.mark.parametrize("token", ["x", "..", "a.b.c", "a.b.c.d.e", "{}.{}.{}", "e30.e30.", "e30.e30.e30"])
 def test_no_token_at_all(api, token):
     assert_refused(create(api, token))
+
+
+OTHER_TOKENS = {
+    "Auth0's without an audience, NextAuth's": (
+        "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..a.b.c",
+        "encrypted",
+    ),
+    "opaque": ("v1.aGVsbG8", "no JWT"),
+    "of a variable that is not there": ("undefined", "no JWT"),
+    "twice": ("Bearer a.b.c", "malformed"),
+    "another algorithm's": (assembled({"alg": "ES256", "kid": "one"}, claims()), "algorithm"),
+    "an older one's": (assembled({"alg": "HS512"}, claims()), "algorithm"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_TOKENS)
+@pytest.mark.parametrize("by", ["jwks", "secret"])
+def test_the_log_says_what_kind_of_token_it_is(in_process, api, caplog, name, by):
+    token, problem = OTHER_TOKENS[name]
+    assert_refused(create(api if by == "jwks" else in_process(AUTH_ISSUER=ISSUER), token))
+    [line] = [record for record in caplog.records if record.getMessage() == "request"]
+    assert line.problem == problem
 
 
 def test_nothing_of_a_refused_token_is_logged(api, keys, caplog):

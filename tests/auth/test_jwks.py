@@ -249,6 +249,23 @@ def test_keys_of_several_kinds_may_share_an_id(api, keys, signed, order):
     assert_refused(create(api, jwt.encode(claims(), key, "RS512", headers={"kid": "1"})))
 
 
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("algorithm", ["RS256", "EdDSA"])
+def test_an_old_and_a_new_key_may_share_an_id_or_have_none(in_process, keys, named, order, algorithm):
+    """While it rotates its keys an issuer shows both; tokens of one of them were 401."""
+    headers = {"kid": "1"} if named else None
+    for kid in ("old", "new", "evil"):
+        keys.add(kid, algorithm)
+    shown = [keys.public(kid) | {"kid": "1"} for kid in ("old", "new")]
+    if not named:
+        shown = [{name: value for name, value in key.items() if name != "kid"} for key in shown]
+    keys.body = json.dumps({"keys": shown[::order]}).encode()
+    api = in_process(AUTH_JWKS_URL=keys.url, AUTH_ISSUER=ISSUER, AUTH_JWT_SECRET="")
+    signed = [jwt.encode(claims(), keys.keys[kid][0], algorithm, headers) for kid in ("old", "new", "evil")]
+    assert [create(api, token).status_code for token in signed] == [201, 201, 401]
+
+
 def test_a_private_key_is_no_key(api, keys):
     """Who reads the document could sign with it; and it was a 500."""
     keys.add("two", "ES256")
