@@ -180,7 +180,10 @@ class Bucket:
         """What S3 answers on the fast path, or else by botocore."""
 
         def call(s3: "S3Client") -> Result:
-            found = by_fast_path(s3)
+            try:
+                found = by_fast_path(s3)
+            except fast_path.RefusedError:
+                return by_botocore(s3)
             return fast_path.once_more(lambda: by_botocore(s3)) if found is None else found
 
         return self._client.ask(call)

@@ -21,7 +21,7 @@ from lib.s3.presign import (
     signing_key,
     timestamp_and_scope,
 )
-from lib.s3.refusals import NotFoundError, UploadGoneError
+from lib.s3.refusals import NotFoundError, UploadGoneError, is_busy
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
@@ -106,11 +106,11 @@ def signed(
 
 
 def send(s3: "S3Client", request: Request, url: str, headers: Mapping[str, str]) -> Answer | None:
-    """Send the request once; the answer if its status is a success, else None.
+    """Send the request once; the answer if it is a success, None if there is none or S3 was busy.
 
     Botocore is then to ask in its own way, which knows errors, redirects and when to ask again: whatever was
-    wrong, it meets it too. Raises what those raise who listen for `before-send`, and, because they are not
-    unusual, `UploadGoneError` and `NotFoundError`.
+    wrong, it meets it too. Likewise if this raises `RefusedError`. Raises what those raise who listen for
+    `before-send`, and, because they are not unusual, `UploadGoneError` and `NotFoundError`.
     """
     from botocore.awsrequest import AWSPreparedRequest
     from botocore.exceptions import HTTPClientError
@@ -131,7 +131,12 @@ def send(s3: "S3Client", request: Request, url: str, headers: Mapping[str, str])
             raise NotFoundError
         if answers.code_of(answer.content) == "NoSuchUpload":
             raise UploadGoneError
-    return answer if answer.status_code in (200, 204) else None
+    code = answers.code_of(answer.content)
+    if answer.status_code in (200, 204) and code is None:
+        return answer
+    if is_busy(code or str(answer.status_code), answer.status_code):
+        return None
+    raise RefusedError
 
 
 def _sent(session: Any, request: "AWSPreparedRequest", headers: Mapping[str, str]) -> Answer:
@@ -180,10 +185,14 @@ def parsed(s3: "S3Client", request: Request, answer: Answer) -> Mapping[str, Any
     return found
 
 
+class RefusedError(Exception):
+    """S3 has answered, and has not done what it was asked; botocore is to ask, and to say what is wrong."""
+
+
 def once_more(call: Callable[[], T]) -> T:
     """Let botocore make a call that took the fast path before: it was asked for once more than it knows.
 
-    So what becomes `UploadGoneError` says that S3 may have done it at the first time.
+    So what it raises says that S3 may have done it at the first time.
     """
     from botocore.exceptions import ClientError
 

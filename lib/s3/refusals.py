@@ -45,18 +45,19 @@ NOT_IMPLEMENTED = 501  # the store does not know the call, and will not learn it
 MAX_CODE_LENGTH = 64  # characters; the longest that S3 documents has 48
 
 
-class UploadGoneError(Exception):
-    """S3 has no such multipart upload (NoSuchUpload): never started, aborted, or completed.
+class _AnswerError(Exception):
+    """S3 has answered; `asked_again`: not at the first time, or to ask again, so that it may have done it."""
 
-    `asked_again`: the SDK had asked before, and got no answer, or one that says to ask again.
-    """
-
-    def __init__(self, *, asked_again: bool = False) -> None:
-        super().__init__()
+    def __init__(self, code: str = "", *, asked_again: bool = False) -> None:
+        super().__init__(code)
         self.asked_again = asked_again
 
 
-class PartsChangedError(Exception):
+class UploadGoneError(_AnswerError):
+    """S3 has no such multipart upload (NoSuchUpload): never started, aborted, or completed."""
+
+
+class PartsChangedError(_AnswerError):
     """A part is not what it was when the parts were listed (InvalidPart and similar codes)."""
 
 
@@ -100,6 +101,15 @@ def refused(code: str, **logged: Any) -> ApiError:
     return ApiError(Reason.STORAGE_REFUSED, logged={"s3_code": code, **logged})
 
 
+def is_no_answer(error: Exception) -> bool:
+    """Whether S3 may have done, or may be doing, what it was asked when this was raised."""
+    if isinstance(error, _AnswerError):
+        return error.asked_again
+    return isinstance(error, ApiError) and (
+        error.reason is Reason.STORAGE_UNAVAILABLE or "s3_retries" in error.logged
+    )
+
+
 def is_expired(error: ApiError) -> bool:
     """Whether the credentials had expired; a HEAD has no body to say so."""
     told = error.logged
@@ -112,20 +122,20 @@ def _translated(error: "ClientError", region: str) -> Exception:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     code = str(error.response.get("Error", {}).get("Code") or "").strip()[:MAX_CODE_LENGTH] or str(status)
     operation = error.operation_name
+    retries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
     if code == "NoSuchUpload" and operation != "CreateMultipartUpload":
-        attempts = error.response["ResponseMetadata"].get("RetryAttempts", 0)
-        return UploadGoneError(asked_again=attempts > 0)
+        return UploadGoneError(code, asked_again=retries > 0)
     if code in CHANGED and operation == "CompleteMultipartUpload":
-        return PartsChangedError(code)
+        return PartsChangedError(code, asked_again=retries > 0)
     if status == 404 and operation == "HeadObject":
         return NotFoundError(code)
-    told = {"s3_operation": operation, "s3_status": status}
-    if _is_busy(code, status):
+    told = {"s3_operation": operation, "s3_status": status} | ({"s3_retries": retries} if retries else {})
+    if is_busy(code, status):
         return unavailable(s3_code=code, **told)
     return refused(code, **told, **_place(error, region))
 
 
-def _is_busy(code: str, status: int) -> bool:
+def is_busy(code: str, status: int) -> bool:
     """Whether the same request may succeed a little later."""
     if status in BUSY_STATUSES:
         return True

@@ -14,7 +14,7 @@ from lib.postgres.files import Asked, FileStore, FoundFile
 from lib.runtime import log
 from lib.runtime.clock import utc_now
 from lib.s3.bucket import Bucket
-from lib.s3.refusals import PartsChangedError, UploadGoneError
+from lib.s3.refusals import PartsChangedError, UploadGoneError, is_no_answer
 from lib.service.lookups import file_of, find_file
 from lib.service.reconcile import (
     completed_elsewhere,
@@ -128,7 +128,7 @@ class Completion:
         try:
             return self._s3.complete_upload(file.object_key, file.upload_id or "", parts)
         except (ApiError, UploadGoneError, PartsChangedError) as error:
-            if asked and not _is_no_answer(error):
+            if asked and not is_no_answer(error):
                 self._store.mark_answered(file, asked)
             raise
 
@@ -144,13 +144,6 @@ class Completion:
             self._sleep(pause)
             listed = list_current_parts(self._s3, file, preferred)
         return listed
-
-
-def _is_no_answer(error: Exception) -> bool:
-    """Whether S3 may have done, or may be doing, what it was asked."""
-    if isinstance(error, UploadGoneError):
-        return error.asked_again  # the first answer was lost
-    return isinstance(error, ApiError) and error.reason is Reason.STORAGE_UNAVAILABLE
 
 
 def _ours(file: FileRow, parts: Mapping[int, Any]) -> dict[int, Any]:
