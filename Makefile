@@ -7,15 +7,17 @@ $(shell test -x .venv/bin/python || rm -f $(STAMP))
 # What was said to make itself: shells export an ENV for other purposes, which is no file name.
 given = $(if $(filter command,$(firstword $(origin $1))),$($1))
 TESTS := .venv/.tests
-PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
+# Without --no-user, a pip.conf with `user = true` keeps pip from installing anything into an environment.
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-user
 CHROMIUM_FOUND = $${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}
 
 # A proxy of the caller's cannot reach what runs on this machine. (Without make: `deploy/shell.py`.)
 BYPASSED := $(or $(no_proxy),$(NO_PROXY))
 export no_proxy := $(if $(filter *,$(BYPASSED)),*,$(BYPASSED),localhost,127.0.0.1)
 export NO_PROXY := $(no_proxy)
-# What a shell sets for another Python would keep ours from its own modules, or put packages elsewhere.
-unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PIP_CONSTRAINT PIP_PREFIX PIP_PYTHON PIP_ROOT PIP_TARGET PIP_USER
+# What a shell sets for another Python would keep ours from its own modules, from ending, or put packages elsewhere.
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONEXECUTABLE PYTHONPLATLIBDIR PYTHONINSPECT __PYVENV_LAUNCHER__ \
+  PIP_CONSTRAINT PIP_DRY_RUN PIP_PREFIX PIP_PYTHON PIP_ROOT PIP_TARGET PIP_USER
 
 .DEFAULT_GOAL := help
 .PHONY: help run upload example-uppy seed migrate doctor redoc test lint types types-page check size test-reliability torture soak \
@@ -31,8 +33,8 @@ run: $(STAMP) ## The API on http://localhost:3000 (PORT=…), with an embedded d
 	@exec $(PY) -m dev.run $$PPID
 
 upload: $(STAMP) ## Upload FILE=… (else a sample of 32 MB) to the running API; again after a crash: what is missing
-	@$(if $(call given,FILE),true,false) || test -f .dev/sample.pdf || { mkdir -p .dev; \
-	  head -c 32000000 /dev/urandom > .dev/sample.pdf; }
+	@$(if $(call given,FILE),true,false) || test -f .dev/sample.pdf || { mkdir -p .dev && \
+	  head -c 32000000 /dev/urandom > .dev/sample.new && mv .dev/sample.new .dev/sample.pdf; }
 	@$(PY) examples/upload.py $(if $(call given,FILE),"$$FILE",.dev/sample.pdf)
 
 example-uppy: $(STAMP) ## An Uppy app on http://localhost:5173 (PORT=…; needs npm), beside ALLOWED_ORIGINS=http://localhost:5173 make run
@@ -165,7 +167,8 @@ IN_USE = import fcntl, sys, pathlib; p = pathlib.Path(".dev/lock"); \
   p.exists() and fcntl.flock(p.open(), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 clean: ## Remove the environment and the local data
-	@test ! -e .dev || test -w .dev || { echo ".dev is another user's: remove it as that user."; exit 1; }
+	@for made in .dev .venv; do test ! -e $$made || test -w $$made || { \
+	  echo "$$made is another user's: remove it as that user."; exit 1; }; done
 	@python3 -c '$(IN_USE)' 2>/dev/null || { echo "The stack is running, and uses .dev: stop make run first."; exit 1; }
 	@# As root, the database may live outside of the checkout: see dev/postgres.py
 	@test ! -f .dev/state.json || \
@@ -181,7 +184,7 @@ $(STAMP): requirements/run.txt
 	done; \
 	test -n "$$found" || { echo "Python 3.11 or newer is needed, and was not found."; exit 1; }; \
 	$(PY) -m pip --version >/dev/null 2>&1 || $$found -m venv --clear .venv || { rm -rf .venv; \
-	  echo "Python's venv module does not work here: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
+	  echo "Python could not make .venv. If it lacks its venv module (Debian, Ubuntu): apt install python3-venv"; exit 1; }
 	@echo "Installing the packages into .venv (once) …"
 	@$(PIP) -r $<
 	@touch $@

@@ -173,16 +173,20 @@ def test_cleaning_beside_a_running_stack_is_refused_in_a_sentence(tmp_path):
     assert not (tmp_path / ".dev").exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may remove everything")
-def test_cleaning_what_another_user_made_is_refused_in_a_sentence(tmp_path):
+@pytest.mark.parametrize("made", [".dev", ".venv"])
+def test_cleaning_what_another_user_made_is_refused_in_a_sentence(tmp_path, made):
     shutil.copy(ROOT / "Makefile", tmp_path)
-    (tmp_path / ".dev").mkdir(mode=0o500)
-    assert clean(tmp_path).stdout == ".dev is another user's: remove it as that user.\n"
+    (tmp_path / made).mkdir(mode=0o555)
+    tmp_path.chmod(0o755)
+    somebody = User.unprivileged()  # root may remove everything
+    said = clean(tmp_path, **(somebody.popen_options() if somebody else {}))
+    assert said.stdout == f"{made} is another user's: remove it as that user.\n"
+    assert (tmp_path / made).exists()
 
 
-def clean(folder):
+def clean(folder, **options):
     command = ["make", "-s", "clean"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, **options)
 
 
 def test_when_make_alone_is_killed_everything_stops(tmp_path):

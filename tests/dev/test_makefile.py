@@ -1,5 +1,6 @@
 """`make` in the shells that people have: other Pythons, and an environment whose own one is gone."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -15,21 +16,48 @@ def make(folder, *arguments, **env):
     )
 
 
-@pytest.mark.parametrize("name", ["PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH"])
+@pytest.mark.parametrize(
+    "name",
+    ["PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONEXECUTABLE", "PYTHONINSPECT", "PYTHONPLATLIBDIR"],
+)
 def test_a_shell_that_is_set_up_for_another_python(tmp_path, name):
     (tmp_path / "psycopg.py").write_text("raise SystemExit('another project')")
     done = make(
         ROOT, "-s", "-o", ".venv/.installed", f"PY={sys.executable}", "migrate", **{name: str(tmp_path)}
     )
     assert done.stderr.startswith("Set DATABASE_URL")
+    assert "Traceback" not in done.stderr
+
+
+def project(folder):
+    """One that needs no packages."""
+    shutil.copy(ROOT / "Makefile", folder)
+    (folder / "requirements").mkdir()
+    (folder / "requirements" / "run.txt").touch()
+    (folder / ".venv").mkdir()
+
+
+def test_a_pip_that_installs_for_the_user(tmp_path):
+    project(tmp_path)
+    config = tmp_path / "pip.conf"
+    config.write_text("[install]\nuser = true\n")
+    done = make(tmp_path, f"PY={sys.executable}", ".venv/.installed", PIP_CONFIG_FILE=str(config))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_sample_is_whole_or_is_not_there(tmp_path):
+    (tmp_path / "head").write_text("#!/bin/sh\necho half\nexit 1\n")  # as on a full disk
+    (tmp_path / "head").chmod(0o755)
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    done = make(tmp_path, "-o", ".venv/.installed", "upload", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert done.returncode != 0
+    assert not (tmp_path / ".dev" / "sample.pdf").exists()
 
 
 @pytest.mark.parametrize("there", [True, False])
 def test_an_environment_is_made_again_if_its_python_is_gone(tmp_path, there):
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    (tmp_path / "requirements").mkdir()
-    (tmp_path / "requirements" / "run.txt").touch()
-    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    project(tmp_path)
+    (tmp_path / ".venv" / "bin").mkdir()
     (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable if there else "/nowhere/python3.12")
     (tmp_path / ".venv" / ".installed").touch()
     planned = make(tmp_path, "-n", ".venv/.installed").stdout
