@@ -103,7 +103,8 @@ def refusal(deployment: Deployment, check: str, what: str, error: Exception) -> 
         settings = deployment.settings
         aws = f"not set, so this is AWS, where S3_REGION must be right, too: {settings.s3_region}"
         place = f"Is S3_ENDPOINT_URL right? It is {settings.s3_endpoint_url or aws}."
-        return wrong(check, f"the store does not answer ({code})", FIXES.get(code, place))
+        fix = f"{FIXES.get(code, place)}{_by_host(deployment)}"
+        return wrong(check, f"the store does not answer ({code})", fix)
     if "bucket_region" in told:
         text = f"{deployment.bucket} is in {told['bucket_region']}, not in {told['s3_region']}"
         return wrong(check, text, f"Set S3_REGION={told['bucket_region']}")
@@ -128,7 +129,8 @@ def fix_of(deployment: Deployment, code: str) -> str:
         settings.s3_public_endpoint_url or settings.s3_endpoint_url or ""
     ):
         return ACCELERATION
-    return FIXES.get(code) or f"Look {code} up in the store's documentation of its errors."
+    fix = FIXES.get(code) or f"Look {code} up in the store's documentation of its errors."
+    return f"{fix}{_by_host(deployment)}" if fix == ENDPOINT else fix
 
 
 def _create(deployment: Deployment) -> str:
@@ -136,8 +138,17 @@ def _create(deployment: Deployment) -> str:
     place = f" --create-bucket-configuration LocationConstraint={region}" if region != "us-east-1" else ""
     return (
         f"Set MOC_BUCKET to the one that there is, or make it:\n{deployment.aws('create-bucket')}{place}"
-        f"{_jurisdiction(deployment)}"
+        f"{_jurisdiction(deployment)}{_by_host(deployment)}"
     )
+
+
+def _by_host(deployment: Deployment) -> str:
+    """A store of one's own may have no names for buckets; then it takes the key's first segment for one."""
+    settings = deployment.settings
+    if settings.s3_addressing_style != "virtual" or not settings.s3_endpoint_url:
+        return ""
+    host = f"{deployment.bucket}.{urlsplit(settings.s3_endpoint_url).hostname}"
+    return f"\nIs there a host {host}, and does the store know it? If not, set S3_ADDRESSING_STYLE=path."
 
 
 def _jurisdiction(deployment: Deployment) -> str:

@@ -603,6 +603,20 @@ def test_a_bucket_of_another_jurisdiction(healthy):
         assert ".eu.r2." not in refusal(deployment, "bucket", "none", refused("ExpiredToken")).fix
 
 
+@pytest.mark.parametrize(
+    ("style", "error", "is_told"),
+    [("virtual", unavailable(), True), ("virtual", refused("NoSuchBucket"), True),
+     ("virtual", refused("MethodNotAllowed"), True), ("virtual", refused("InvalidAccessKeyId"), False),
+     ("path", unavailable(), False), ("auto", refused("NoSuchBucket"), False)],
+)  # fmt: skip
+def test_a_store_that_may_have_no_names_for_buckets(healthy, style, error, is_told):
+    """Such as MinIO without MINIO_DOMAIN."""
+    there = {"S3_ENDPOINT_URL": "https://store.example.com", "S3_ADDRESSING_STYLE": style}
+    with httpx.Client() as http:
+        fix = refusal(Deployment(Settings.from_env(healthy | there), http), "bucket", "none", error).fix
+    assert ("doctor.store.example.com" in fix and "S3_ADDRESSING_STYLE=path" in fix) == is_told
+
+
 def test_an_aws_that_does_not_answer_may_be_of_no_region(healthy):
     settings = Settings.from_env(healthy | {"S3_ENDPOINT_URL": "", "S3_REGION": "eu-central-9"})
     with httpx.Client() as http:
