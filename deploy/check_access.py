@@ -33,15 +33,17 @@ WHERE polrelid = ANY(%(tables)s::regclass[]) AND EXISTS (
 ORDER BY 1
 """
 
-# What the API needs, and whether row level security lets it see a row.
+# What the API needs, and whether row level security lets it do each of the four with a row.
 SELECT_WITHOUT = """
 SELECT ours.relname FROM pg_class ours
 WHERE ours.oid = ANY(%(tables)s::regclass[]) AND ours.relname <> 'upload_session_migrations' AND (
   NOT (has_table_privilege(ours.oid, 'SELECT') AND has_table_privilege(ours.oid, 'INSERT')
     AND has_table_privilege(ours.oid, 'UPDATE') AND has_table_privilege(ours.oid, 'DELETE'))
-  OR row_security_active(ours.oid) AND NOT EXISTS (
-    SELECT 1 FROM pg_policy policy, unnest(policy.polroles) role
-    WHERE policy.polrelid = ours.oid AND (role = 0 OR pg_has_role(role, 'usage')))
+  OR row_security_active(ours.oid) AND EXISTS (
+    SELECT 1 FROM unnest('{r,a,w,d}'::"char"[]) command WHERE NOT EXISTS (
+      SELECT 1 FROM pg_policy policy, unnest(policy.polroles) role
+      WHERE policy.polrelid = ours.oid AND (role = 0 OR pg_has_role(role, 'usage'))
+        AND policy.polpermissive AND policy.polcmd IN ('*', command)))
 )
 ORDER BY 1
 """

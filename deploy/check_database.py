@@ -10,7 +10,10 @@ from db.migrate import MigrationError, check_encoding, pending
 from deploy.check_access import check_access
 from deploy.deployment import Deployment
 from deploy.report import Finding, ok, warning, wrong
+from lib.domain.errors import ApiError
 from lib.postgres.conninfo import conninfo, ignored_parameters
+from lib.postgres.database import PATIENCE_SECONDS, Connection, Database, transaction
+from lib.postgres.sessions import SessionStore
 
 MIGRATE = (
     "DATABASE_URL_DIRECT='postgresql://…' make migrate   # the direct URL, if DATABASE_URL is a pooler's"
@@ -30,9 +33,19 @@ FIXES = {
     "function has no socket of a database.",
     "response to SSL negotiation|closed the connection|Connection refused": "Compare its host and port: "
     "what is there is no PostgreSQL, or does not let you in.",
-    "starting up|shutting down|recovery mode|quota|disabled|suspended": "The URL leads to the host. See its "
-    "dashboard for what the database's state is.",
-    "unsupported startup parameter": "Take 'options=…' out of it, or use the direct URL.",
+    "starting up|shutting down|recovery mode|quota|disabled|suspended|active endpoints|compute"
+    "|query_wait_timeout|check out|acquire": "The URL leads to the host. See its "
+    "dashboard for what the database's state is, and how many of its connections are in use.",
+    "startup parameter|server parameter|command-line argument|invalid value for parameter": "Take "
+    "'options=…' out of it (and PGOPTIONS, PGTZ and PGGEQO out of the environment), or use the direct URL.",
+    "standby mode|session is read-only": "The URL leads to a replica: take the primary's address.",
+    "client certificate": "The host wants a certificate of the client, and a function has no file of one: "
+    "let it take a password over TLS.",
+    "no password supplied": "Write the password into it, as in postgresql://user:password@host/database.",
+    "requirement|GSSAPI|SSL certificate|protocol version|wrong version|unexpected eof": "Take require_auth, "
+    "gssencmode, sslcertmode, sslnegotiation and min_protocol_version out of it, and their PG… variables out "
+    "of the environment: what answers is older, or a pooler.",
+    "statement timeout": "ALTER ROLE … RESET statement_timeout: it leaves no time for an answer.",
     "password authentication failed": "Copy it again, with your own password where it says [YOUR-PASSWORD]; "
     "percent-encode characters such as @ / : # % in it.",
     "Tenant or user|tenant/user|tenant identifier": "Copy the pooler's host and user from Supabase's "
@@ -49,6 +62,9 @@ FIXES = {
 }
 
 
+# What `check_access` has better words for
+TOLD_BY_ACCESS = (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)
+
 HIDDEN = wrong(
     "migrations",
     "this user may not read upload_session_migrations",
@@ -63,7 +79,10 @@ def check_database(deployment: Deployment) -> Iterator[Finding]:
             yield _reached(connection, deployment.settings.database_url.get_secret_value())
             yield _check_tls(connection)
             yield _check_encoding(connection)
-            yield _check_migrations(connection)
+            migrations = _check_migrations(connection)
+            yield migrations
+            if migrations.status == "ok":
+                yield from _check_answers(deployment)
             yield from check_access(connection)
     except psycopg.OperationalError as error:
         text = _first_line(error)
@@ -71,11 +90,14 @@ def check_database(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _connected(deployment: Deployment) -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(_url(deployment), prepare_threshold=None, autocommit=True, connect_timeout=10)
+
+
+def _url(deployment: Deployment) -> str:
     settings = deployment.settings
-    url = conninfo(
+    return conninfo(
         settings.database_url.get_secret_value(), root_certificates=settings.database_ssl_root_cert
     )
-    return psycopg.connect(url, prepare_threshold=None, autocommit=True, connect_timeout=10)
 
 
 def _fix(error: str) -> str:
@@ -159,6 +181,37 @@ def _check_schema(connection: psycopg.Connection[tuple[object, ...]]) -> Finding
         f"GRANT USAGE ON SCHEMA {found[0]} TO the user; if its search_path is another, "
         f"ALTER ROLE … SET search_path = {found[0]}.",
     )
+
+
+def _check_answers(deployment: Deployment) -> Iterator[Finding]:
+    """The API's own question, asked as the API asks it; nothing, if it is answered."""
+    database = Database(_url(deployment), max_size=1)
+    fix = None
+    try:
+        SessionStore(database, deployment.settings.stage).ping(PATIENCE_SECONDS)
+        fix = "Is it a pooler in statement mode? Set its pool_mode to transaction, or session."
+        database.run(_transaction_in_two_halves)
+    except ApiError as error:
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        if isinstance(cause, psycopg.errors.UndefinedColumn | psycopg.errors.UndefinedTable):
+            yield wrong(
+                "tables",
+                f"one of another app comes before this API's: {_first_line(cause)}",
+                "Put the schema of upload_session_migrations first: ALTER ROLE … SET search_path = …",
+            )
+        elif not isinstance(cause, TOLD_BY_ACCESS):
+            yield wrong(
+                "database", f"it does not answer the API: {_first_line(cause)}", fix or _fix(str(cause))
+            )
+    finally:
+        database.close()
+
+
+def _transaction_in_two_halves(connection: Connection) -> None:
+    """As writing does it; a pooler in statement mode lets only whole transactions through."""
+    with transaction(connection) as pipeline:
+        connection.execute("SELECT 1")
+        pipeline.sync()
 
 
 def _row_security_hides(connection: psycopg.Connection[tuple[object, ...]], table: str) -> bool:

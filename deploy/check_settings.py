@@ -50,6 +50,8 @@ def _check_jwks(deployment: Deployment) -> Iterator[Finding]:
             "NoSigningKey": "the JWKS has no public key that signs",
         }
         text = problems.get(str(error), "AUTH_JWKS_URL answers something that is no JWKS")
+        if str(error) == "NoSigningKey":
+            fix += " One that signs with a shared secret shows none: set AUTH_JWT_SECRET in its place."
         yield wrong("authentication", text, fix)
         return
     yield ok("authentication", f"the JWKS has {len(keys)} signing key{'s' if len(keys) > 1 else ''}")

@@ -213,6 +213,15 @@ def test_a_database_out_of_reach(healthy):
      ('password authentication failed for user "u"', "[YOUR-PASSWORD]"),
      ("the database system is starting up", "dashboard for what"),
      ("Your account or project has exceeded the compute time quota.", "dashboard for what"),  # Neon
+     ("You have exceeded the limit of concurrently active endpoints", "dashboard for what"),
+     ("Couldn't connect to compute node", "dashboard for what"),  # all of Neon's: neon.com/docs/connect
+     ("query_wait_timeout", "connections are in use"),  # PgBouncer
+     ("unable to check out connection from the pool after 60000ms", "are in use"),  # Supabase
+     ("Timed-out waiting to acquire database connection", "connections are in use"),  # RDS Proxy
+     ("unsupported startup parameter: geqo", "PGGEQO"),
+     ("invalid command-line argument for server process: project=abc", "Take 'options=…'"),
+     ('invalid value for parameter "TimeZone": "bogus"', "PGTZ"),
+     ("connection requires a valid client certificate", "a password over TLS"),  # Cloud SQL
      ('database "d" does not exist', "at its end")],
 )  # fmt: skip
 def test_what_a_host_says_to_a_connection_is_told_with_what_helps(healthy, refusal, fix):
@@ -235,6 +244,13 @@ def test_what_a_host_says_to_a_connection_is_told_with_what_helps(healthy, refus
      ("received invalid response to SSL negotiation: H", "host and port"),
      ('connection to server at "h" (::1), port 1 failed: Connection refused', "host and port"),
      ('connection to server on socket "/cloudsql/p:r:i/.s.PGSQL.5432": No such file', "@host/database"),
+     ("server is in hot standby mode", "the primary's"), ("session is read-only", "the primary's"),
+     ("fe_sendauth: no password supplied", "Write the password"),
+     ("GSSAPI encryption required but no credential cache", "gssencmode"),
+     ('authentication method requirement "md5" failed: server requested SASL', "require_auth"),
+     ("server did not request an SSL certificate", "sslcertmode"),
+     ("SSL error: wrong version number", "sslnegotiation"),
+     ("canceling statement due to statement timeout", "RESET statement_timeout"),
      ("connection timeout expired", "let in Vercel's")],
 )  # fmt: skip
 def test_what_keeps_a_connection_from_the_host_is_told_with_what_helps(error, fix):

@@ -12,6 +12,7 @@ import httpx
 import psycopg
 import pytest
 
+from deploy.doctor import examine
 from tests.conftest import token_for
 from tests.support.client import MIB, Client, new_id, pdf, random_bytes
 from tests.support.pgbouncer import PASSWORD, SERVER_CONNECTIONS
@@ -166,6 +167,19 @@ def test_the_pooler_is_as_strict_as_those_of_hosts(hosted_database):
         psycopg.connect(hosted_database.url + "&options=-cstatement_timeout%3D5s")
     with pytest.raises(psycopg.OperationalError, match="SSL required"):
         psycopg.connect(hosted_database.url.replace("require", "disable"))
+
+
+def test_the_doctor_sees_a_pooler_in_statement_mode(hosted_database, env):
+    """It lets each statement alone through, and ends every transaction that waits for an answer."""
+    with hosted_database.admin() as console:
+        console.execute("SET pool_mode = 'statement'")
+        try:
+            found = [
+                one for one in examine(env | {"DATABASE_URL": hosted_database.url}) if one.status == "wrong"
+            ]
+        finally:
+            console.execute("SET pool_mode = 'transaction'")
+    assert ["pool_mode" in one.fix for one in found if one.check == "database"] == [True]
 
 
 def test_migrations_go_past_the_pooler(hosted_database):

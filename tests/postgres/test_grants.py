@@ -192,6 +192,36 @@ OPENED = {
 }
 
 
+PARTLY = {
+    "a policy to read alone": "CREATE POLICY api ON upload_sessions FOR SELECT TO uploads_api USING (true)",
+    "one to write alone": "CREATE POLICY api ON upload_sessions FOR INSERT TO uploads_api WITH CHECK (true)",
+    "a restrictive one": "CREATE POLICY api ON upload_sessions AS RESTRICTIVE TO uploads_api USING (true)",
+    "another role's": "CREATE POLICY api ON upload_sessions TO anon USING (true)",
+}
+
+
+@pytest.mark.parametrize("policy", PARTLY)
+def test_the_doctor_sees_a_policy_that_is_not_enough(env, owner_url, policy):
+    migrate(owner_url)
+    with psycopg.connect(owner_url) as owner:
+        owner.execute(documented_grants())
+        owner.execute(documented_for_the_doctor())
+        owner.execute("DROP POLICY api ON upload_sessions")
+        owner.execute(PARTLY[policy])
+    found = database_findings(env, as_role(owner_url, "uploads_api"))
+    assert "upload_sessions" in found["database user"].text
+
+
+def test_the_doctor_sees_another_apps_table_before_ours(env, owner_url):
+    migrate(owner_url)
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        owner.execute("CREATE SCHEMA other")
+        owner.execute("CREATE TABLE other.upload_sessions (id SERIAL)")
+        owner.execute("ALTER DATABASE hosted SET search_path = other, public")
+    [finding] = [one for one in examine(env | {"DATABASE_URL": owner_url}) if one.check == "tables"]
+    assert (finding.status, "search_path" in finding.fix) == ("wrong", True)
+
+
 @pytest.mark.parametrize("opened", OPENED)
 def test_the_doctor_sees_who_was_let_in(env, owner_url, opened):
     migrate(owner_url)
