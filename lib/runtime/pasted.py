@@ -6,7 +6,9 @@ from collections.abc import Mapping
 QUOTES = ('""', "''", "``", "“”")
 # The other side may have been given a secret with its quotes, too
 MAY_HAVE_QUOTES = re.compile("SECRET|TOKEN|KEY|CERT")
-ASCII_ONLY = re.compile("(AWS|S3)_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)|VERCEL_OIDC_TOKEN")
+ASCII_ONLY = re.compile(
+    "(AWS|S3)_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)|VERCEL_OIDC_TOKEN|S3_SSE_KMS_KEY_ID"
+)
 # As integrations of databases with Vercel call it, after a prefix of the user's choice
 DATABASE_VARIABLE = re.compile(r"\w*(DATABASE|POSTGRES)\w*URL\w*")
 # What libraries read by themselves, and quote in their errors if it is anything else, password and all

@@ -7,7 +7,10 @@ const STATUS_OF_CODE = /** @type {Record<string, number>} */ ({
 });
 const FINAL = new Set(["STORAGE_REFUSED"]); // 5xx that no repetition changes: the store's settings are wrong
 const STALE = new Set(["ExpiredToken", "InvalidToken", "TokenRefreshRequired", "NoSuchUpload"]);
-const LOST_ON_THE_WAY = new Set(["RequestTimeout", "IncompleteBody", "BadDigest", "OperationAborted"]); // S3's, below 500
+/** Codes of stores that may take the same part in a moment, whatever the status; of AWS KMS with "KMS." before them. */
+const PASSING = new Set(["RequestTimeout", "IncompleteBody", "BadDigest", "OperationAborted", "ResourceLocked", "SlowDown",
+  "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests", "ServiceUnavailable", "InternalError",
+  "InternalException", "DependencyTimeoutException", "KeyUnavailableException"]);
 const NOT_ALLOWED = new Set([401, 403, 413]);
 
 /** The session is over: its files need another one. */
@@ -59,9 +62,10 @@ export class UploadError extends Error {
 /** @param {number} status @param {string} body S3's XML @param {string} [requestId] S3's own */
 export function storeError(status, body, requestId) {
   if (status === 0) return new UploadError("NETWORK", "The connection to the store broke.");
-  const storeCode = /<Code>(\w+)<\/Code>/.exec(body)?.[1] ?? "";
+  const storeCode = /<Code>\s*([\w.]+)\s*<\/Code>/.exec(body)?.[1] ?? "";
   // A proxy's answer has no code: what it says of itself may be over in a moment.
-  const isPassing = status >= 500 || status === 429 || LOST_ON_THE_WAY.has(storeCode) || (!storeCode && !NOT_ALLOWED.has(status));
+  const isPassing = status >= 500 || status === 429 || PASSING.has(storeCode.replace(/^KMS\./, "")) ||
+    (!storeCode && !NOT_ALLOWED.has(status));
   const message = isPassing ? "The store could not take a part." : "The store refused a part.";
   const more = { status, requestId, details: { storeStatus: status, storeCode } };
   return new UploadError(isPassing ? "STORE_FAILED" : "STORE_REFUSED", message, more);

@@ -40,6 +40,11 @@ def store_answers(page, store, *answers):
         (400, s3_error("IncompleteBody")),  # a proxy has cut it
         (400, s3_error("BadDigest")),
         (409, s3_error("OperationAborted")),
+        (400, s3_error("ThrottlingException")),
+        (400, s3_error("KMS.ThrottlingException")),
+        (403, s3_error("RequestLimitExceeded")),
+        (423, s3_error("ResourceLocked")),  # Supabase Storage
+        (400, s3_error("\n  RequestTimeout\n")),
         (503, s3_error("SlowDown"), {"Retry-After": "1"}),
         (403, s3_error("RequestTimeTooSkewed")),
         (400, s3_error("ExpiredToken")),
@@ -58,8 +63,16 @@ def test_a_part_that_is_not_taken_for_a_moment_is_sent_again(page, store, answer
     assert upload(page, MIB)["sizeBytes"] == MIB
 
 
-@pytest.mark.parametrize("answer", [(413, "<html>Too large</html>"), (400, s3_error("EntityTooLarge"))])
-def test_a_part_that_is_too_large_for_what_takes_it_is_refused_at_once(page, store, answer):
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (413, "<html>Too large</html>"),
+        (400, s3_error("EntityTooLarge")),
+        (400, s3_error("KMS.DisabledException")),
+    ],
+    ids=str,
+)
+def test_a_part_that_can_never_be_taken_is_refused_at_once(page, store, answer):
     store_answers(page, store, answer)
     assert upload(page, MIB)["reason"] == "STORE_REFUSED"
 

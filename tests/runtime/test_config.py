@@ -181,7 +181,7 @@ def test_a_line_break_in_a_key_is_named_and_not_shown(name, inside):
     assert problem(env) == f"{name}: must be one line, without a line break or a control character"
 
 
-@pytest.mark.parametrize("name", [*KEYS, "VERCEL_OIDC_TOKEN"])
+@pytest.mark.parametrize("name", [*KEYS, "VERCEL_OIDC_TOKEN", "S3_SSE_KMS_KEY_ID"])
 @pytest.mark.parametrize("pasted", ["\u200b", "\ufeff", "\u201d", "\u00e9"])
 def test_what_was_pasted_along_with_a_key_is_named(name, pasted):
     """The store refused it, and what people compared looked the same."""
