@@ -18,7 +18,7 @@ from lib.s3.refusals import NotFoundError, UnreadableAnswerError, UploadGoneErro
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-    from types_boto3_s3.type_defs import ListPartsOutputTypeDef, PartTypeDef
+    from types_boto3_s3.type_defs import ListPartsOutputTypeDef, ObjectTypeDef, PartTypeDef
 
 Result = TypeVar("Result")
 
@@ -136,10 +136,15 @@ class Bucket:
         def by_fast_path(s3: "S3Client") -> StoredObject | None:
             answer = self._send(s3, request)
             found = None if answer is None else fast_path.parsed(s3, request, answer)
-            return None if found is None else _stored(found)
+            return _stored(found) if found and "ContentLength" in found else None
 
         def by_botocore(s3: "S3Client") -> StoredObject:
-            return _stored(s3.head_object(Bucket=self._bucket, Key=key))
+            told: Mapping[str, Any] = s3.head_object(Bucket=self._bucket, Key=key)
+            if "ContentLength" not in told:
+                # As HTTP allows, and Cloudflare does: https://github.com/jsdelivr/jsdelivr/issues/18661
+                listed = s3.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
+                told = {**told, "ContentLength": _size_of(key, listed.get("Contents", ()))}
+            return _stored(told)
 
         try:
             return self._ask(by_fast_path, by_botocore)
@@ -212,6 +217,14 @@ class Bucket:
 def _stored(answer: Mapping[str, Any]) -> StoredObject:
     metadata = {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
     return StoredObject(_etag(answer), _field(answer, "ContentLength"), metadata.get(ATTEMPT))
+
+
+def _size_of(key: str, listed: "Sequence[ObjectTypeDef]") -> int:
+    """The size of an object in a list of those whose keys begin with this one; it comes first."""
+    for one in listed:
+        if one.get("Key") == key and "Size" in one:
+            return one["Size"]
+    raise UnreadableAnswerError("an object without a length")
 
 
 def _parts_of(page: "ListPartsOutputTypeDef") -> "Sequence[PartTypeDef]":
