@@ -16,7 +16,7 @@ const MAX_RENEWALS = 3; // of one file: an upload that is gone again and again i
 const NO_DATA = "This file is not on this device, or has to be chosen again.";
 
 /** Uppy may hold a Blob, or a file that was renamed: `meta.name` is what the Dashboard edits. @param {UppyFile} file @returns {File} */
-const asFile = ({ data, type, name, meta: { name: title = name } }) => (data instanceof File && data.name === title ? data : new File([data], title, { type }));
+const asFile = ({ data, type, name, meta }, title = meta.name || name) => (data instanceof File && data.name === title ? data : new File([data], title, { type }));
 
 const Plugin = /** @type {new (uppy: any, options: Options) => { uppy: any, opts: Options }} */ (BasePlugin);
 
@@ -111,8 +111,7 @@ class UploadSessions extends Plugin {
 
   /** @param {string} event @param {string} id @param {unknown} news */
   #tell(event, id, news) {
-    const file = this.uppy.getFile(id);
-    if (file) this.uppy.emit(event, file, news);
+    if (this.uppy.getFile(id)) this.uppy.emit(event, this.uppy.getFile(id), news);
   }
 
   /** Uppy shows an error's `details`, too: those of an UploadError are for programs. @param {string} id @param {any} error */
@@ -127,5 +126,4 @@ class UploadSessions extends Plugin {
   };
 }
 
-/** As Uppy's `use` wants it. */
 export default /** @type {typeof BasePlugin<Options, any, any>} */ (/** @type {any} */ (UploadSessions));

@@ -111,6 +111,7 @@ export class Api {
     if (body) headers.set("Content-Type", "application/json");
     const limit = linked(signal);
     const timer = setTimeout(() => limit.abort("late"), ANSWER_MS);
+    const startedAt = performance.now();
     try {
       const response = await fetch(url, {
         method, headers, body: body && JSON.stringify(body), cache: "no-store", signal: limit.signal,
@@ -119,8 +120,10 @@ export class Api {
       return { response, text: await response.text() };
     } catch {
       signal?.throwIfAborted();
-      const remedy = "its ALLOWED_ORIGINS must name this origin.";
-      throw await this.reach.nameFailure(url, "The upload service cannot be reached.", remedy);
+      throw await this.reach.nameFailure(url, startedAt, {
+        message: "The upload service cannot be reached.", remedy: "its ALLOWED_ORIGINS must name this origin.",
+        open: `${this.#baseUrl}/upload-client.js`,
+      });
     } finally {
       clearTimeout(timer);
       limit.unlink();

@@ -3,10 +3,13 @@
 import { UploadError } from "./errors.js";
 
 const PROBE_MS = 5000;
+const PAUSE_MS = 300; // after the first failure, and three times as long after each other one
+const SURE = 2; // failures in a row of a server that shows this page something else,
+const LIKELY = 3; // and of one that is there: what a gateway says in place of a busy server has no CORS headers either
 
 export class Reach {
   /** @type {Set<string>} */ #answered = new Set(); // origins that CORS let us hear
-  /** @type {Map<string, number>} */ #unheard = new Map(); // failures in a row of an origin that is there
+  /** @type {Map<string, { count: number, ups: number, at: number }>} */ #unheard = new Map(); // an origin's failures in a row
 
   /** It answered, so a later failure is the network's. @param {string} url */
   heard(url) {
@@ -15,29 +18,39 @@ export class Reach {
 
   /**
    * The error for a request that ended without an answer: CORS, when a request that needs no permission gets
-   * through to the same origin, twice in a row; else the network.
-   * @param {string} url @param {string} message what to say of the network @param {string} remedy of CORS
+   * through to the same server, some times in a row; else the network. What breaks together is one failure.
+   * @param {string} url @param {number} startedAt when the request began
+   * @param {{ message: string, remedy: string, open?: string }} about what to say of the network, and of CORS;
+   *   `open` is what the server shows to everybody
    */
-  async nameFailure(url, message, remedy) {
+  async nameFailure(url, startedAt, { message, remedy, open }) {
     const origin = originOf(url);
     const network = new UploadError("NETWORK", message);
     if (origin === globalThis.origin || this.#answered.has(origin)) return network;
-    if (!(await isThere(origin))) return network;
-    const unheard = (this.#unheard.get(origin) ?? 0) + 1;
-    this.#unheard.set(origin, unheard);
-    if (unheard < 2) return new UploadError("NETWORK", message, { retryAfterMs: 300 });
+    const isUp = open !== undefined && (await answers(open, "cors"));
+    if (!isUp && !(await answers(origin, "no-cors"))) return network;
+    const known = this.#unheard.get(origin) ?? { count: 0, ups: 0, at: -Infinity };
+    if (startedAt > known.at) {
+      known.count++;
+      if (isUp) known.ups++;
+      known.at = performance.now();
+      this.#unheard.set(origin, known);
+    }
+    if (known.ups < SURE && known.count < LIKELY) {
+      return new UploadError("NETWORK", message, { retryAfterMs: PAUSE_MS * 3 ** (known.count - 1) });
+    }
     const page = globalThis.origin ?? "this page";
     return new UploadError("CORS", `${origin} does not allow requests from ${page}: ${remedy}`, { details: { origin } });
   }
 }
 
-/** @param {string} origin */
-async function isThere(origin) {
+/** @param {string} url @param {"cors" | "no-cors"} mode with which a status is read, and without it is not */
+async function answers(url, mode) {
   const giveUp = new AbortController();
   const timer = setTimeout(() => giveUp.abort(), PROBE_MS);
   try {
-    await fetch(origin, { mode: "no-cors", cache: "no-store", credentials: "omit", signal: giveUp.signal });
-    return true;
+    const { ok } = await fetch(url, { mode, cache: "no-store", credentials: "omit", signal: giveUp.signal });
+    return ok || mode === "no-cors";
   } catch {
     return false;
   } finally {

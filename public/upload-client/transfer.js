@@ -212,6 +212,7 @@ export class Transfer {
   async #put(part, { url, headers }, track, breaks) {
     const start = (part - 1) * this.#partSize;
     const blob = this.upload.file.slice(start, start + this.#sizeOf(part));
+    const startedAt = performance.now();
     let loaded = 0;
     track(0);
     try {
@@ -227,7 +228,7 @@ export class Transfer {
       if (error.reason !== "NETWORK") throw error;
       await checkReadable(blob);
       if (loaded) throw error;
-      throw await this.api.reach.nameFailure(url, error.message, "the bucket's CORS must allow PUT from there.");
+      throw await this.api.reach.nameFailure(url, startedAt, { message: error.message, remedy: "the bucket's CORS must allow PUT from there." });
     }
   }
 

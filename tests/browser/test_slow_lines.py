@@ -87,3 +87,19 @@ def test_a_server_on_this_computer_that_is_busy_for_a_moment_needs_no_network_ei
         lambda route: route.fulfill(status=answers.pop(), body="{}") if answers else route.continue_(),
     )
     assert upload(page, 1000)["sizeBytes"] == 1000
+
+
+def test_a_gateway_that_answers_for_a_busy_api_elsewhere_is_no_cors_failure(page, serve):
+    """Its page has no headers of CORS, and nothing of that origin was heard before."""
+    api = serve(AUTH_BYPASS="true", ALLOWED_ORIGINS=page.site)
+
+    class Gateway(Handler):
+        def serve(self):
+            gateway.asked += 1
+            if gateway.asked <= 4:  # two tries, and a look after each
+                return self.answer(503, [("Content-Type", "text/html")], b"<h1>Service Unavailable</h1>")
+            return self.answer(*self.forward(api, self.body()))
+
+    with HttpServer(Gateway) as gateway:
+        gateway.asked = 0
+        assert upload(page, 1000, client={"baseUrl": gateway.url})["sizeBytes"] == 1000

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.browser.test_sessions import count_sessions
 from tests.browser.test_upload import MIB, open_uploads
 from tests.browser.uppy_page import bundle, expect_bytes, page
@@ -158,14 +160,15 @@ def test_no_listener_stays_behind(page, store):
     page.wait_for(lambda: page.ask("listeners"), 0)
 
 
-def test_a_file_has_the_name_that_people_give_it(page, api):
+@pytest.mark.parametrize(("given", "kept"), [("lighthouse.pdf", "lighthouse.pdf"), ("", "manual.pdf")])
+def test_a_file_has_the_name_that_people_give_it(page, api, given, kept):
     """As the Dashboard edits it."""
     file = page.add("manual.pdf", 500)
-    page.tab.evaluate("(id) => uppy.setFileMeta(id, { name: 'lighthouse.pdf' })", file)
+    page.tab.evaluate("([id, name]) => uppy.setFileMeta(id, { name })", [file, given])
     page.go()
     page.expect("manual.pdf", "done")
     session = page.ask("uppy.getFiles()[0].uploadSession.sessionId")
-    assert [one["name"] for one in api.show(session)["files"]] == ["lighthouse.pdf"]
+    assert [one["name"] for one in api.show(session)["files"]] == [kept]
 
 
 def test_words_for_programs_are_not_for_people(page):
