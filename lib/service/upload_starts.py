@@ -148,7 +148,7 @@ def _settled(accepted: Accepted, created: str | Refused, states: States) -> Uplo
     """The upload that a file has now: this call's, a faster one's, or none and why."""
     state = states.files.get(accepted.file.id)
     if state is not None and state.upload_id:
-        return _upload(state, started=state.upload_id == created)
+        return _upload(state, started=True) if state.upload_id == created else _found_by(accepted, state)
     if isinstance(created, Refused):
         return created
     # Started, and then there was no file to keep it.

@@ -1,5 +1,6 @@
 """Calls at once that change what the others are looking at; it must end in one of the states there are."""
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -14,8 +15,10 @@ from lib.postgres.database import Database
 from lib.postgres.files import COMPLETE_FILE, FileStore
 from lib.postgres.registrations import RegistrationStore
 from lib.postgres.sessions import CANCEL_SESSION
+from lib.service import upload_starts
 from tests.support.client import new_id, pdf, put_part
 from tests.support.faults import unavailable
+from tests.support.fuzzy import error
 from tests.support.open_uploads import abort, uploads_of
 from tests.support.together import at_once
 
@@ -144,6 +147,28 @@ def test_who_waits_for_a_restart_that_fails_is_told_to_try_again(in_process, env
     assert {answer.json()["error"]["reason"] for answer in answers} == {"STORAGE_UNAVAILABLE"}
     faults.replaced.clear()
     assert api.register(session, again)["fileId"] == file["fileId"]
+
+
+def test_of_those_who_name_no_id_one_has_the_file_however_slow_the_store_is(
+    in_process, env, s3, faults, monkeypatch
+):
+    """Each takes the others for dead, and starts an upload."""
+
+    def slow(create, *args):
+        started.wait(60)
+        return create(*args)
+
+    monkeypatch.setattr(upload_starts, "PAUSES", (0.01,))
+    started = threading.Barrier(4)
+    faults.instead("Bucket.create_upload", slow)
+    api = in_process(wiring.build(env, faults.wrap))
+    session = api.session()
+    answers = at_once([lambda: api.call("POST", f"/{session}/files", pdf())] * 4)
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 3
+    [file] = api.show(session)["files"]
+    duplicate = error("CONFLICT", "DUPLICATE_FILE_KEY", fileId=file["fileId"])
+    assert [answer.json()["error"] for answer in answers if answer.is_error] == [duplicate] * 3
+    assert len(uploads_of(s3, session)) == 1
 
 
 def test_a_late_failure_does_not_undo_a_completion(shared_api, files, user):
