@@ -14,7 +14,9 @@ PRIVATE = (
     ".dev/postgres/data/PG_VERSION", "_vendor/botocore/client.py", "_vendor/x/__pycache__/y.cpython-312.pyc",
     "lib/__pycache__/wiring.cpython-312.pyc", "api/local.sqlite3", "lib/domain/key.pem", "deploy/key.pem",
     "uv.lock", "node_modules/x/index.js", ".venv/bin/python", ".idea/workspace.xml", "dump.sql",
-    "public/.DS_Store",
+    "public/.DS_Store", "public/page.js~", "public/page.js.orig", "public/#page.js#", "public/Thumbs.db",
+    "public/key.pem", "public/dump.sql", "public/notes.ipynb", "public/credentials.json", "public/id_rsa",
+    "lib/id_ed25519",
 )  # fmt: skip
 
 
