@@ -25,7 +25,7 @@ from tests.support.locks import Holder
 from tests.support.patience import at_most
 from tests.support.proxy import Proxy
 from tests.support.servers import wait_for
-from tests.support.use_cases import World
+from tests.support.use_cases import World, reported
 
 # Seconds, as docs/reliability.md has them.
 LOCK = 5
@@ -103,10 +103,6 @@ def recorded(world):
 def gone(world):
     world.register()
     world.abort_behind_our_back()
-
-
-def reported(world):
-    return {"parts": [{"partNumber": 1, "etag": world.etag}]}
 
 
 def of_a_session(world, method, end, body, query):
