@@ -38,6 +38,13 @@ ALTER TABLE schema_migrations RENAME CONSTRAINT schema_migrations_pkey TO upload
 ALTER TABLE schema_migrations RENAME TO upload_session_migrations
 """
 
+# Of the transaction as a whole, whatever the role's own are: another process that migrates is waited for, and
+# one that froze meanwhile gives the lock back.
+SET_LIMITS = """
+SET LOCAL statement_timeout = 0;
+SET LOCAL lock_timeout = '60s';
+SET LOCAL idle_in_transaction_session_timeout = '60s'
+"""
 # A migration that waits for a table makes everybody else wait behind it.
 SET_LIMIT = "SET LOCAL lock_timeout = '10s'"
 
@@ -56,6 +63,7 @@ def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
     applied_now = []
     with psycopg.connect(conninfo(url), prepare_threshold=None, connect_timeout=10) as connection:
         check_encoding(connection)
+        connection.execute(SET_LIMITS)
         connection.execute(LOCK)
         connection.execute(SET_LIMIT)
         _rename_old_table(connection)

@@ -7,8 +7,10 @@ from lib.domain import policy
 from lib.domain.rows import FileRow, SessionRow
 from lib.postgres.database import Connection
 
+# Another program may have written `infinity`, or a year that Python does not know.
 SELECT_SESSION = """
-SELECT id::text, status, part_size_bytes, metadata, expires_at, started_uploads
+SELECT id::text, status, part_size_bytes, metadata, started_uploads,
+  GREATEST(LEAST(expires_at, '9999-12-30Z'), '0001-01-02Z') AS expires_at
 FROM upload_sessions
 WHERE id = %(session_id)s AND user_id = %(user_id)s
 """

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from db.migrate import MIGRATIONS, MigrationError, migrate
+from db.migrate import LOCK, MIGRATIONS, SET_LIMITS, MigrationError, migrate
 from deploy.doctor import examine
 from tests.support.client import pdf
 from tests.support.databases import new_database
-from tests.support.servers import ROOT
+from tests.support.servers import ROOT, wait_for
 
 NAMES = sorted(path.name for path in MIGRATIONS.glob("*.sql"))
 
@@ -118,6 +118,31 @@ def test_another_apps_table_of_our_name_is_told(url):
         owner.execute("CREATE SCHEMA uploads")
         owner.execute("ALTER DATABASE fresh SET search_path = uploads")
     assert migrate(url) == NAMES
+
+
+def test_another_migration_is_waited_for_whatever_the_roles_limit_is_and_not_for_ever(
+    stack, url, monkeypatch
+):
+    with psycopg.connect(stack.database_url, autocommit=True) as admin:
+        admin.execute("ALTER DATABASE fresh SET statement_timeout = '200ms'")
+    with psycopg.connect(url) as frozen, ThreadPoolExecutor(1) as executor:
+        frozen.execute("SET statement_timeout = 0")
+        frozen.execute(LOCK)
+        late = executor.submit(migrate, url)
+        wait_for(lambda: one_waits(frozen))
+        frozen.execute("SELECT pg_sleep(0.4)")
+        assert not late.done()
+        frozen.commit()
+        assert late.result() == NAMES
+        monkeypatch.setattr("db.migrate.SET_LIMITS", SET_LIMITS.replace("60s", "300ms"))
+        frozen.execute(LOCK)
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            migrate(url)
+
+
+def one_waits(connection):
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    assert connection.execute(waiting).fetchone() == (1,)
 
 
 def migrate_as_before(url, folder):

@@ -69,3 +69,17 @@ def test_loaded_again_over_another_file_with_the_same_key(api, load):
     api.register(SESSION, METADATA)
     load()
     assert api.parts(SESSION, FILE) == as_seeded()
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [("infinity", "9999-12-30T00:00:00Z"), ("294000-01-01", "9999-12-30T00:00:00Z"),
+     ("-infinity", "0001-01-02T00:00:00Z"), ("0044-03-15 BC", "0001-01-02T00:00:00Z")],
+)  # fmt: skip
+def test_another_programs_session_may_end_at_any_time_or_never(api, load, db, written, shown):
+    """Python knows the years 1 to 9999, and nothing like `infinity`: each call was a 500."""
+    db.execute("UPDATE upload_sessions SET expires_at = %s WHERE id = %s", [written, SESSION])
+    assert api.show(SESSION)["expiresAt"] == shown
+    registered = api.call("POST", f"/{SESSION}/files", METADATA | {"name": "another.pdf"})
+    load()
+    assert registered.status_code == (201 if shown.startswith("9999") else 400), registered.text
