@@ -28,9 +28,14 @@ def write_vercel_file(env: Mapping[str, str], path: Path, names: Iterable[str] =
     known = {name: env[name] for name in names if env.get(name) and name != "API_URL"}
     if not known.get("S3_ACCESS_KEY_ID"):
         known = {name.replace("AWS_", "S3_"): value for name, value in known.items()}
-    lines = [f"{name}={shlex.quote(value)}\n" for name, value in known.items() if not name.startswith("AWS_")]
+    lines = [f"{name}={_quoted(value)}\n" for name, value in known.items() if not name.startswith("AWS_")]
     write_whole(path, OURS + "".join(lines))
     return True
+
+
+def _quoted(value: str) -> str:
+    """As the CLI reads it (dotenv 4.0.0 takes off the outer quotes, and knows no shell's `'"'"'`)."""
+    return f'"{value}"' if "'" in value else shlex.quote(value)
 
 
 def _is_ours(path: Path) -> bool:

@@ -207,6 +207,9 @@ def test_the_file_of_vercel_dev_follows_the_stack_and_ones_own_is_left_alone(tmp
     own_keys = {"S3_ACCESS_KEY_ID": "own", "S3_SECRET_ACCESS_KEY": "hush", "AWS_ACCESS_KEY_ID": "other"}
     assert write_vercel_file(own_keys, file)
     assert read(file) == {"S3_ACCESS_KEY_ID": "own", "S3_SECRET_ACCESS_KEY": "hush"}
+    assert write_vercel_file({"DATABASE_URL": "postgresql://me:it's@db/x"}, file)
+    assert read(file) == {"DATABASE_URL": "postgresql://me:it's@db/x"}
+    assert file.read_text().endswith("""="postgresql://me:it's@db/x"\n""")  # the CLI knows no shell's '"'"'
     for own in (b"DATABASE_URL=mine\n", b"# mine\n", b"", b"# sch\xf6n\n"):
         file.write_bytes(own)
         assert not write_vercel_file({"DATABASE_URL": "third"}, file)
