@@ -1,5 +1,6 @@
 """What Vercel's programs need on this machine: the CLI in a pinned version, uv, and the right Python."""
 
+import contextlib
 import functools
 import os
 import shutil
@@ -64,19 +65,28 @@ def cli_options() -> list[str]:
 def copy_tree(destination: Path, only: Sequence[str] = ()) -> None:
     """Copy what git would take, uncommitted edits included, to where the CLI may write as it likes.
 
-    `only` names the folders and files to take.
+    `only` names the folders and files to take. Raises `StackError` if nothing is named, and this is no clone.
     """
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *only],
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    for name in filter(None, listed.stdout.split("\0")):
+    for name in _listed(only):
         if (ROOT / name).is_file():
             (destination / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, destination / name)
     project = destination / ".vercel" / "project.json"  # with ids in it, the CLI would ask the network
     project.parent.mkdir(parents=True, exist_ok=True)
     project.write_text('{"settings": {}}')
+
+
+def _listed(only: Sequence[str]) -> list[str]:
+    """The names of these files; not all downloads are clones, and git refuses another user's."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *only]
+    with contextlib.suppress(FileNotFoundError):
+        found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.split("\0")
+        if any(found):
+            return list(filter(None, found))
+    if not only:
+        raise StackError(f"{ROOT} is no clone that git can read.")
+    paths = [path for name in only for path in (ROOT / name, *(ROOT / name).rglob("*"))]
+    return [str(path.relative_to(ROOT)) for path in paths if path.suffix != ".pyc"]
 
 
 def run(command: list[str], folder: Path, env: dict[str, str], failure: str) -> None:
