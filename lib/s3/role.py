@@ -42,6 +42,7 @@ CHECKS = {
     "environment: `failed` names the claim or rule. Others may send what they like; if good requests fail, "
     "compare with VERCEL_PROJECT_ID, VERCEL_TARGET_ENV and VERCEL_ENV",
     "IDPCommunicationError": "AWS could not fetch the issuer's keys; it will be asked again",
+    "ExpiredCredentials": "by this machine's clock what AWS STS gave is over already: set the clock",
     "RegionDisabledException": "AWS STS must be active in S3_REGION (IAM, Account settings)",
     "ExpiredTokenException": "the OIDC token has expired: locally, run 'vercel env pull' again",
 }
@@ -197,7 +198,10 @@ class Role:
                 self._changed.notify_all()
 
     def _exchange(self, token: str) -> Credentials:
-        return self._sts.exchange(token)
+        found = self._sts.exchange(token)
+        if found.expires_at is not None and found.expires_at <= utc_now():
+            raise ExchangeError("ExpiredCredentials", refused=False)
+        return found
 
     def _failed(self, token: Token, error: ExchangeError) -> None:
         now = utc_now()

@@ -306,6 +306,16 @@ def assert_untold(caplog, *secrets):
     assert not [secret for secret in secrets if secret in told]
 
 
+def test_a_clock_that_is_hours_ahead_is_told(in_process, issuer, clock, exchanges, caplog):
+    """Each call asked STS anew, and nothing said why it had no credentials."""
+    clock.ahead = timedelta(hours=2)
+    api = in_process(VERCEL_OIDC_TOKEN=issuer.token())
+    line = refused_registration(api, caplog)
+    assert (line.problem, "set the clock" in line.check) == ("ExpiredCredentials", True)
+    assert api.refused("POST", f"/{api.session()}/files", pdf()) == NO_STORE
+    assert exchanges == [None]
+
+
 def test_no_token(in_process, caplog):
     line = refused_registration(in_process(), caplog)
     assert (line.problem, "Secure Backend Access" in line.check) == ("NoToken", True)
