@@ -9,6 +9,11 @@ given = $(if $(filter command,$(firstword $(origin $1))),$($1))
 TESTS := .venv/.tests
 # Without --no-user, a pip.conf with `user = true` keeps pip from installing anything into an environment.
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-user
+# Installs for one make at a time: a second one, in another terminal, would change .venv under the first. It waits for
+# a lock on this file, which ends with its holder, and finds the work done.
+ALONE = -c 'import fcntl, signal, subprocess, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); lock = open("Makefile"); \
+  fcntl.flock(lock, fcntl.LOCK_EX); sys.exit(subprocess.call(sys.argv[1:]))' sh -c
+IS_DONE = test -z "$$(find $^ -newer $@ 2>&1)"
 CHROMIUM_FOUND = $${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}
 
 # A proxy of the caller's cannot reach what runs on this machine. (Without make: `deploy/shell.py`.)
@@ -113,8 +118,7 @@ test-browsers: .venv/.browser ## The page in Firefox and WebKit (apt-get install
 	$(PY) -m pytest tests/browsers
 
 .venv/.browser: requirements/browser.txt $(TESTS)
-	@$(PIP) -r $<
-	@touch $@
+	@$(PY) $(ALONE) '$(IS_DONE) || { $(PIP) -r $< && touch $@; }'
 
 # --- Vercel's own build and runtime (Node and Python 3.12)
 
@@ -149,8 +153,7 @@ bench: .venv/.bench ## Measure everything, and write docs/benchmarks.md (six min
 	@$(PY) -m benchmarks.run
 
 .venv/.bench: requirements/bench.txt $(TESTS)
-	@$(PIP) -r $<
-	@touch $@
+	@$(PY) $(ALONE) '$(IS_DONE) || { $(PIP) -r $< && touch $@; }'
 
 # --- Packages: requirements/*.in are written by hand, the rest by this
 
@@ -183,13 +186,9 @@ $(STAMP): requirements/run.txt
 	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
 	done; \
 	test -n "$$found" || { echo "Python 3.11 or newer is needed, and was not found."; exit 1; }; \
-	$(PY) -m pip --version >/dev/null 2>&1 || $$found -m venv --clear .venv || { rm -rf .venv; \
-	  echo "Python could not make .venv. If it lacks its venv module (Debian, Ubuntu): apt install python3-venv"; exit 1; }
-	@echo "Installing the packages into .venv (once) …"
-	@$(PIP) -r $<
-	@touch $@
+	exec $$found $(ALONE) '$(IS_DONE) || { $(PY) -m pip --version >/dev/null 2>&1 || "$$0" -m venv --clear .venv || { rm -rf .venv; \
+	  echo "Python could not make .venv. If it lacks its venv module (Debian, Ubuntu): apt install python3-venv"; exit 1; }; \
+	  echo "Installing the packages into .venv (once) …" && $(PIP) -r $< && touch $@; }' $$found
 
 $(TESTS): requirements/test.txt $(STAMP)
-	@echo "Installing the packages of the tests into .venv (once) …"
-	@$(PIP) -r $<
-	@touch $@
+	@$(PY) $(ALONE) '$(IS_DONE) || { echo "Installing the packages of the tests into .venv (once) …" && $(PIP) -r $< && touch $@; }'

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -62,6 +63,15 @@ def test_an_environment_is_made_again_if_its_python_is_gone(tmp_path, there):
     (tmp_path / ".venv" / ".installed").touch()
     planned = make(tmp_path, "-n", ".venv/.installed").stdout
     assert ("-m venv --clear .venv" in planned) != there
+
+
+def test_two_makes_at_once_install_once(tmp_path):
+    project(tmp_path)
+    (tmp_path / ".venv").rmdir()
+    with ThreadPoolExecutor() as executor:
+        done = list(executor.map(lambda _: make(tmp_path, ".venv/.installed"), range(3)))
+    assert [one.returncode for one in done] == [0, 0, 0], done
+    assert sum("Installing" in one.stdout for one in done) == 1
 
 
 def test_tests_do_not_read_what_a_shell_has_for_another_project():
