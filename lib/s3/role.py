@@ -19,7 +19,7 @@ from lib.runtime.oidc_token import (
     current_oidc_token,
 )
 from lib.s3.presign import Credentials
-from lib.s3.sts import ExchangeError, Sts
+from lib.s3.sts import NO_KEY, ExchangeError, Sts
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -207,7 +207,9 @@ class Role:
         now = utc_now()
         with self._changed:
             if error.refused:
-                self._refused[token.digest] = now + REFUSED_LIFE
+                # A key that AWS has not found may be there in a moment; or it is made up, as the token is.
+                life = RETRY_PAUSE if error.code == NO_KEY else REFUSED_LIFE
+                self._refused[token.digest] = now + life
                 if len(self._refused) > MAX_REFUSED:
                     del self._refused[next(iter(self._refused))]
             if token.trusted or not error.refused:  # the same will become of every other token

@@ -18,10 +18,12 @@ ATTEMPTS = 2
 ATTEMPT_SECONDS = 4.0  # from the name's resolution to the answer's last byte
 MAX_BYTES = 256 * 1024  # of an answer; a real one has two kilobytes
 # What STS answers 400 for and the token is not to blame for.
-NOT_THE_TOKENS_FAULT = {"IDPCommunicationError", "Throttling", "ThrottlingException", "RequestLimitExceeded",
+NOT_THE_TOKENS_FAULT = {"Throttling", "ThrottlingException", "RequestLimitExceeded",
                         "RegionDisabledException", "RequestTimeout"}  # fmt: skip
-# So does an InvalidIdentityToken whose message has this: https://github.com/aws/aws-cli/issues/7194
-NO_KEYS = "retrieve verification key"
+# AWS could not fetch the issuer's keys, or has not found the token's among them. It also says so by an
+# InvalidIdentityToken whose message has the words: https://github.com/aws/aws-cli/issues/7194
+NO_KEY = "IDPCommunicationError"
+NO_KEY_WORDS = "retrieve verification key"
 
 
 class ExchangeError(Exception):
@@ -72,8 +74,8 @@ class Sts:
 def _exchange_error(answer: Any) -> ExchangeError:
     told = answer.get("Error", {})
     code = str(told.get("Code"))
-    if NO_KEYS in str(told.get("Message")):
-        code = "IDPCommunicationError"  # the name that STS has for it
+    if NO_KEY_WORDS in str(told.get("Message")):
+        code = NO_KEY
     status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
     return ExchangeError(code, refused=400 <= status < 429 and code not in NOT_THE_TOKENS_FAULT)
 

@@ -414,6 +414,12 @@ def test_forged_tokens_do_not_keep_a_cold_instance_from_a_good_one(in_process, i
     assert len(exchanges) <= role.MAX_EXCHANGES
 
 
+NO_KEYS = (
+    b"<R><Error><Code>%s</Code><Message>Couldn't retrieve verification key from your identity provider"
+    b"</Message></Error></R>"
+)
+
+
 class TestWhileVercelsKeysCannotBeHad:
     """Then tokens are as their claims say, until STS has judged them."""
 
@@ -447,6 +453,18 @@ class TestWhileVercelsKeysCannotBeHad:
         with_token(api, issuer.token())
         api.register(session, pdf())
         assert exchanges[-1] is None
+
+    def test_nor_by_one_whose_key_aws_does_not_find(self, in_process, env, issuer, exchanges):
+        """It may be made up, and AWS says the same when it cannot fetch any."""
+        fault = lambda *_: (400, NO_KEYS % b"InvalidIdentityToken")  # noqa: E731
+        with FaultyProxy(env["AWS_ENDPOINT_URL_STS"], fault) as sts:
+            api = with_token(in_process(AWS_ENDPOINT_URL_STS=sts.url), issuer.token(STRANGER))
+            session = api.session()
+            assert api.refused("POST", f"/{session}/files", pdf()) == NO_STORE
+            sts.fault = lambda *_: None
+            with_token(api, issuer.token())
+            api.register(session, pdf())
+        assert exchanges == ["IDPCommunicationError", None]
 
     def test_so_many_tokens_are_remembered(self, env, issuer, monkeypatch):
         monkeypatch.setattr(role, "MAX_REFUSED", 10)
@@ -571,12 +589,6 @@ def test_an_sts_whose_answer_cannot_be_read_is_503(in_process, issuer, exchanges
             assert api.refused("POST", f"/{session}/files", pdf()) == NO_STORE
     assert exchanges == ["UnreadableAnswer"]
     assert "hush" not in " ".join(str(vars(record)) for record in caplog.records)
-
-
-NO_KEYS = (
-    b"<R><Error><Code>%s</Code><Message>Couldn't retrieve verification key from your identity provider"
-    b"</Message></Error></R>"
-)
 
 
 @pytest.mark.parametrize("code", [b"InvalidIdentityToken", b"IDPCommunicationError"])
