@@ -160,7 +160,6 @@ def _sent(session: Any, request: "AWSPreparedRequest", headers: Mapping[str, str
             retries=False,
             assert_same_host=False,
             preload_content=False,
-            decode_content=False,
             enforce_content_length=False,
         )
         return Plain(response.status, b"".join(response.stream()))

@@ -65,17 +65,15 @@ def read_whole_answers(client: "BaseClient") -> None:
     class TlsConnection(AWSHTTPSConnection):
         response_class = _Answer  # type: ignore[assignment]
 
-    class Pool(AWSHTTPConnectionPool):
+    class Unpacking:
+        def urlopen(self, *args: Any, **options: Any) -> Any:
+            return super().urlopen(*args, **options | {"decode_content": True})  # type: ignore[misc]
+
+    class Pool(Unpacking, AWSHTTPConnectionPool):
         ConnectionCls = Connection
 
-        def urlopen(self, *args: Any, **options: Any) -> Any:
-            return super().urlopen(*args, **options | {"decode_content": True})
-
-    class TlsPool(AWSHTTPSConnectionPool):
+    class TlsPool(Unpacking, AWSHTTPSConnectionPool):
         ConnectionCls = TlsConnection
-
-        def urlopen(self, *args: Any, **options: Any) -> Any:
-            return super().urlopen(*args, **options | {"decode_content": True})
 
     session: Any = client._endpoint.http_session  # type: ignore[attr-defined]
     session._pool_classes_by_scheme.update(http=Pool, https=TlsPool)
