@@ -112,8 +112,8 @@ def _environment(folder: Path):
     python, stamp = folder / "bin" / "python", folder / "installed"
     if not (stamp.exists() and stamp.read_text() == str(PEER)):
         venv.create(folder, with_pip=True, clear=True)
-        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PEER]
-        done = subprocess.run(command, capture_output=True, text=True)
+        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-user"]
+        done = subprocess.run([*command, *PEER], capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"the peer cannot be installed: {done.stderr[-1000:]}")
         stamp.write_text(str(PEER))

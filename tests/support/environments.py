@@ -20,15 +20,9 @@ def environment(name):
         if not stamp.exists() or stamp.read_text() != wanted:
             shutil.rmtree(folder, ignore_errors=True)
             venv.create(folder, with_pip=True)
-            pip = [
-                folder / "bin" / "python",
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-            ]
-            subprocess.run([*pip, "--require-hashes", "-r", requirements], check=True, timeout=900)
+            pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet"]
+            options = ["--disable-pip-version-check", "--no-user", "--require-hashes"]  # as in the Makefile
+            subprocess.run([*pip, *options, "-r", requirements], check=True, timeout=900)
             stamp.write_text(wanted)
     return folder / "bin"
 
