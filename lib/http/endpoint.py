@@ -25,6 +25,7 @@ from lib.runtime.origins import origins_of
 
 MAX_BODY_SIZE = 4_500_000  # bytes: Vercel's own limit
 MAX_METHOD_LENGTH = 16  # characters of it in the log: a client's text is as long as it likes
+NOBODYS = str(uuid.uuid4())  # in place of an id that is none: told to nobody, and in no log
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -176,7 +177,8 @@ class Endpoint(Generic[App]):
         )
         line["user_id"] = user_id or None
         ids = self._ids(environ.get("PATH_INFO", ""))
-        line |= {"session_id": ids.get("sessionId"), "file_id": ids.get("fileId")}
+        known = {name: id_ for name, id_ in ids.items() if id_ != NOBODYS}
+        line |= {"session_id": known.get("sessionId"), "file_id": known.get("fileId")}
         return operation.handler(app, Call(user_id, ids, _input(operation.route, environ)))
 
     def _ids(self, path: str) -> dict[str, str]:
@@ -205,7 +207,7 @@ def _uuid_or_nobodys(text: str) -> str:
     try:
         return canonical_uuid(text)
     except ValueError:
-        return str(uuid.uuid4())
+        return NOBODYS
 
 
 def _ids_in(body: object) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def test_a_line_for_each_request_with_its_ids_and_its_costs(api, lines, user, da
     assert (completed["file_id"], completed["sql_round_trips"], completed["s3_calls"]) == (file_id, 3, 2)
     assert logged(lambda: api.show(session))["status"] == 200
     assert logged(lambda: api.call("DELETE", f"/{session}"))["s3_calls"] == 6
+    assert "file_id" not in logged(lambda: api.call("GET", f"/{session}/files/no-uuid/parts"))
 
 
 def test_what_libraries_warn_of_is_a_line_like_the_others(in_process, lines, capfd):
