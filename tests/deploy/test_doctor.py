@@ -251,6 +251,8 @@ def test_what_a_host_says_to_a_connection_is_told_with_what_helps(healthy, refus
      ("server did not request an SSL certificate", "sslcertmode"),
      ("SSL error: wrong version number", "sslnegotiation"),
      ("canceling statement due to statement timeout", "RESET statement_timeout"),
+     ('at "ec2-1.compute-1.amazonaws.com", port 5432 failed: password authentication failed', "[YOUR-PASS"),
+     ('password authentication failed for user "quota"', "[YOUR-PASSWORD]"),
      ("connection timeout expired", "let in Vercel's")],
 )  # fmt: skip
 def test_what_keeps_a_connection_from_the_host_is_told_with_what_helps(error, fix):
