@@ -26,7 +26,8 @@ export class Reach {
   async nameFailure(url, startedAt, { message, remedy, open }) {
     const origin = originOf(url);
     const network = new UploadError("NETWORK", message);
-    if (origin === globalThis.origin || this.#answered.has(origin)) return network;
+    const here = globalThis.origin; // Node has none, and no CORS
+    if (!here || origin === here || this.#answered.has(origin)) return network;
     const isUp = open !== undefined && (await answers(open, "cors"));
     if (!isUp && !(await answers(origin, "no-cors"))) return network;
     const known = this.#unheard.get(origin) ?? { count: 0, ups: 0, at: -Infinity };
@@ -39,8 +40,7 @@ export class Reach {
     if (known.ups < SURE && known.count < LIKELY) {
       return new UploadError("NETWORK", message, { retryAfterMs: PAUSE_MS * 3 ** (known.count - 1) });
     }
-    const page = globalThis.origin ?? "this page";
-    return new UploadError("CORS", `${origin} does not allow requests from ${page}: ${remedy}`, { details: { origin } });
+    return new UploadError("CORS", `${origin} does not allow requests from ${here}: ${remedy}`, { details: { origin } });
   }
 }
 
