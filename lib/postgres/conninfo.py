@@ -73,7 +73,7 @@ def conninfo(url: str, variable: str = "DATABASE_URL", root_certificates: str | 
         cleaned = f"{match['scheme']}://{match['rest']}{'?' if kept else ''}{'&'.join(kept)}"
     try:
         parameters = {name: str(value) for name, value in conninfo_to_dict(cleaned).items() if value}
-    except psycopg.Error:  # its text quotes the URL
+    except (psycopg.Error, UnicodeDecodeError):  # whose text quotes the URL; a raw `%a4` is no UTF-8
         raise _malformed(variable) from None
     if not _tells_no_password(parameters):
         raise _malformed(variable)

@@ -104,6 +104,7 @@ def test_a_malformed_url_is_named_and_not_shown(malformed):
 @example("a@b/c?d=")
 @example("a?b=c&d")
 @example("4/a?b=a")
+@example("%a4")
 def test_no_raw_character_lets_a_piece_of_a_password_be_taken_for_anything_else(password):
     """Else it would be in the errors of libpq, which tell host, port and database."""
     try:
