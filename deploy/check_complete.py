@@ -12,7 +12,7 @@ from deploy.parts import PART, presigned
 from deploy.report import Finding, ok, warning, wrong
 from lib.domain.errors import ApiError
 from lib.domain.media_type import stored_as
-from lib.domain.part_layout import StoredPart
+from lib.domain.part_layout import StoredPart, bare_etag
 from lib.s3.refusals import NotFoundError, PartsChangedError, UploadGoneError
 
 TYPE = "application/xml"  # which a browser could run, so it is stored as an attachment
@@ -45,7 +45,7 @@ def _upload(deployment: Deployment, key: str) -> str | None:
         answer = deployment.http.put(url, content=PART)
         if answer.status_code != 200 or "ETag" not in answer.headers:
             return None
-        part = StoredPart(1, answer.headers["ETag"].strip('"'), len(PART), datetime.now(UTC))
+        part = StoredPart(1, bare_etag(answer.headers["ETag"]), len(PART), datetime.now(UTC))
         return deployment.s3.complete_upload(key, upload_id, [part])
     finally:
         with suppress(ApiError):  # of a completed one nothing is left to abort

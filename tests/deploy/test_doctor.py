@@ -1,5 +1,6 @@
 """The doctor: each thing that can be wrong with a deployment, made wrong for real."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from deploy.causes import fix_of, refusal
 from deploy.deployment import Deployment
 from deploy.doctor import examine
 from deploy.documents import document
+from deploy.parts import PART
 from deploy.report import lines
 from lib.runtime.config import Settings
 from lib.s3.refusals import refused, unavailable
@@ -655,6 +657,13 @@ def test_a_store_that_forgets_what_an_upload_was_started_with(healthy, change, l
         finding = found(healthy | {"S3_ENDPOINT_URL": proxy.url})["object headers"]
     assert (finding.status, f"an upload's {lost}:" in finding.text) == ("warning", True)
     assert "object headers" not in found(healthy)
+
+
+def test_an_etag_that_a_proxy_calls_weak_is_the_same(healthy):
+    """For the API it is; the doctor sent it on as it was, and said that nothing can be completed."""
+    weak = {"etag": f'W/"{hashlib.md5(PART).hexdigest()}"'}
+    with TamperingProxy(healthy["S3_ENDPOINT_URL"], headers=weak) as proxy:
+        assert found(healthy | {"S3_ENDPOINT_URL": proxy.url})["complete"].status == "ok"
 
 
 def test_signed_length_is_only_ok_where_the_right_one_is_taken(healthy):
