@@ -2,7 +2,7 @@
 
 // @ts-ignore - your app has it
 import { BasePlugin } from "@uppy/core";
-import { UploadError, oneSession, registerAcrossSessions } from "./upload-client.js";
+import { oneSession, registerAcrossSessions } from "./upload-client.js";
 
 /**
  * @typedef {import("./upload-client.js").Registration} Registration
@@ -97,11 +97,10 @@ class UploadSessions extends Plugin {
         onProgress: ({ sentBytes, totalBytes }) => this.#tell("upload-progress", id, { bytesUploaded: sentBytes, bytesTotal: totalBytes }),
       });
       this.#tell("upload-success", id, { status: 200, body: result, uploadURL: result.fileUrl });
-    } catch (error) {
+    } catch (/** @type {any} */ error) {
       if (stop.signal.aborted) return;
       if (pause.signal.aborted && error === pause.signal.reason) return this.#send(id, undefined, renewals);
-      const isOver = error instanceof UploadError && error.isOver;
-      if (!isOver || renewals >= MAX_RENEWALS) return this.#fail(id, error);
+      if (!error?.isOver || renewals >= MAX_RENEWALS) return this.#fail(id, error);
       this.uppy.setFileState(id, { uploadSession: undefined });
       await this.#registerAndSend([this.uppy.getFile(id)], renewals + 1);
     } finally {

@@ -1,12 +1,13 @@
 /** Files that one session does not take go to the next one. */
 
-import { SESSION_FULL, SESSION_OVER, UploadError } from "./errors.js";
+import { SESSION_FULL, SESSION_OVER } from "./errors.js";
 import { uuid } from "./files.js";
 
 /**
  * @typedef {import("./types.js").Session} Session
  * @typedef {import("./types.js").Choice} Choice
  * @typedef {import("./types.js").Registration} Registration
+ * @typedef {import("./errors.js").UploadError} UploadError
  * @typedef {{ session: Session, isNew: boolean }} Opened
  * @typedef {Choice & { fileId: string }} Named
  * @typedef {{ open: (spent: Session | null) => Promise<Opened>, signal?: AbortSignal,
@@ -94,8 +95,9 @@ async function ask(client, session, asked, signal, onAccepted) {
         if (!registration.error) onAccepted(registration, answers.length - 1);
       }
     });
-  } catch (error) {
-    if (!(error instanceof UploadError) || !SESSION_OVER.has(error.reason)) throw error;
+  } catch (caught) {
+    const error = /** @type {UploadError} */ (caught); // of the client's copy of this module, which may be another one
+    if (!SESSION_OVER.has(error?.reason)) throw error;
     const rest = asked.slice(answers.length);
     answers.push(...rest.map(({ fileId, file }) => ({ sessionId: session.sessionId, fileId, file, error })));
   }

@@ -1,7 +1,7 @@
 /** Requests to the API: the token, the server's clock, and trying again. */
 
 import { UploadError, refusal } from "./errors.js";
-import { Reach } from "./reach.js";
+import { Reach, isAddress } from "./reach.js";
 import { backoffMs, isOffline, linked, pause, unlessAborted } from "./waiting.js";
 
 /** @typedef {import("./types.js").Token} Token @typedef {import("./types.js").TokenQuestion} TokenQuestion */
@@ -107,6 +107,7 @@ export class Api {
   /** @param {string} method @param {string} path @param {object | undefined} body @param {Token} token @param {AbortSignal} [signal] */
   async #fetch(method, path, body, token, signal) {
     const url = this.#baseUrl + SESSIONS + path;
+    if (!isAddress(url)) throw new UploadError("UNEXPECTED", "The upload service has no address here: give UploadClient a `baseUrl` that begins with https://.");
     const headers = headersFor(token);
     if (body) headers.set("Content-Type", "application/json");
     const limit = linked(signal);

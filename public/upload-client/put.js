@@ -1,6 +1,7 @@
 /** One part's PUT, with upload progress, which fetch does not have. */
 
 import { UploadError, storeError } from "./errors.js";
+import { linked } from "./waiting.js";
 
 const STALL_MS = 60_000; // while bytes go: none of them in so long, and it is given up; the next try has twice as long
 const ANSWER_MS = 600_000; // after the last one: a proxy that buffers may still be sending it on,
@@ -17,6 +18,8 @@ let longest = 0;
  * @returns {Promise<string | null>} the ETag; null if CORS does not show it
  */
 export function put(url, blob, headers, signal, onBytes, breaks = 0) {
+  const allowed = Object.entries(headers).filter(([name]) => !FORBIDDEN_HEADERS.has(name.toLowerCase()));
+  if (!globalThis.XMLHttpRequest) return putByFetch(url, blob, allowed, signal, onBytes);
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
     const request = new XMLHttpRequest();
@@ -27,7 +30,7 @@ export function put(url, blob, headers, signal, onBytes, breaks = 0) {
       clearTimeout(timer);
       timer = setTimeout(abort, milliseconds);
     };
-    const allowAnswer = () => allow(ANSWER_MS + blob.size / SLOW_BYTES_PER_MS);
+    const allowAnswer = () => allow(answerMs(blob));
     const allowSilence = () => allow(Math.min(Math.max(STALL_MS, 2 * longest) * 2 ** breaks, ANSWER_MS));
     const reconnected = () => allow(RECONNECTED_MS);
     request.upload.onprogress = ({ loaded }) => {
@@ -49,14 +52,36 @@ export function put(url, blob, headers, signal, onBytes, breaks = 0) {
     signal.addEventListener("abort", abort);
     addEventListener("online", reconnected);
     request.open("PUT", url);
-    for (const [name, value] of Object.entries(headers)) {
-      if (!FORBIDDEN_HEADERS.has(name.toLowerCase())) request.setRequestHeader(name, value);
-    }
+    for (const [name, value] of allowed) request.setRequestHeader(name, value);
     request.send(blob);
     // What an app's service worker passes on tells of no progress: https://github.com/w3c/ServiceWorker/issues/1141
     if (globalThis.navigator?.serviceWorker?.controller) allowAnswer();
     else allowSilence();
   });
+}
+
+/** @param {Blob} blob */
+const answerMs = (blob) => ANSWER_MS + blob.size / SLOW_BYTES_PER_MS;
+
+/** Where there is no XMLHttpRequest (a service worker, Node): a part's bytes count when it has arrived.
+ * @param {string} url @param {Blob} body @param {[string, string][]} headers @param {AbortSignal} signal
+ * @param {(bytes: number) => void} onBytes */
+async function putByFetch(url, body, headers, signal, onBytes) {
+  const limit = linked(signal);
+  const timer = setTimeout(() => limit.abort("late"), answerMs(body));
+  try {
+    const response = await fetch(url, { method: "PUT", body, headers, signal: limit.signal });
+    const text = await response.text();
+    if (!response.ok) throw storeError(response.status, text);
+    onBytes(body.size);
+    return response.headers.get("ETag");
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error instanceof UploadError ? error : storeError(0, "");
+  } finally {
+    clearTimeout(timer);
+    limit.unlink();
+  }
 }
 
 /** A network failure may be a file that was changed, moved or unplugged: that cannot be tried again.

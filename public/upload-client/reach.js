@@ -58,7 +58,23 @@ async function answers(url, mode) {
   }
 }
 
-/** As fetch resolves it: a frame or a window that a page has written has that page's base. @param {string} url */
+/** @param {string} url */
 function originOf(url) {
-  return new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href).origin;
+  return resolved(url).origin;
+}
+
+/** As fetch resolves it: a frame or a window that a page has written has that page's base. @param {string} url */
+function resolved(url) {
+  return new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
+}
+
+/** Whether a request can go there at all: not to a file, nor from where there is no page to `/api` (Node, a blob: worker),
+ * nor to `localhost:3001`, whose scheme would be "localhost". @param {string} url */
+export function isAddress(url) {
+  try {
+    const { protocol } = resolved(url);
+    return /^https?:$/.test(protocol) || (protocol !== "file:" && protocol === globalThis.location?.protocol);
+  } catch {
+    return false;
+  }
 }
