@@ -161,13 +161,14 @@ def _check_lifecycle(deployment: Deployment) -> Finding:
         "put-bucket-lifecycle-configuration", ("lifecycle-configuration", deployment.document("lifecycle"))
     )
     rules = _read(deployment, "get_bucket_lifecycle_configuration", "Rules")
-    is_none = rules == "NoSuchLifecycleConfiguration"
+    if rules == "NoSuchLifecycleConfiguration":
+        rules = []
     # Those of Google Cloud Storage are of another kind: https://cloud.google.com/storage/docs/xml-api/put-bucket-lifecycle
-    if not is_none and not (isinstance(rules, list) and all("Status" in rule for rule in rules)):
+    if not isinstance(rules, list) or not all("Status" in rule for rule in rules):
         return _unread(deployment, "lifecycle", rules if isinstance(rules, str) else None)
     days = [
         rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
-        for rule in ([] if is_none else rules)
+        for rule in rules
         if rule.get("Status") == "Enabled"
         and "DaysAfterInitiation" in rule.get("AbortIncompleteMultipartUpload", {})
         and deployment.prefix.startswith(rule.get("Filter", {}).get("Prefix", rule.get("Prefix", "")))

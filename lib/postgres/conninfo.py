@@ -138,7 +138,7 @@ def _check(parameters: Mapping[str, str], variable: str) -> None:
     if not all(re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535 for port in ports):
         raise SettingsError(f"{variable}: port must be 1 to 65535")
     for name, words in WORDS.items():
-        if parameters.get(name) not in (None, "", *words):
+        if parameters.get(name) not in (None, *words):
             raise SettingsError(f"{variable}: {name} must be one of {', '.join(words)}")
     if "service" in parameters:  # a file that a deployed function does not have
         raise SettingsError(f"{variable}: service must be replaced by the host, user and database it names")

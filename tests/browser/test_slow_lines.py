@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from tests.browser.page import Page
-from tests.browser.test_transport import MINUTE, outcome, start, upload
+from tests.browser.test_transport import answers_after_minutes, outcome, start, upload
 from tests.browser.test_upload import MIB
 from tests.support.http_server import Handler, HttpServer
 
@@ -69,12 +69,7 @@ def test_behind_a_service_worker_that_shows_no_progress_a_part_may_take_minutes(
         store.hold()
         start(page, 1000)
         page.wait_for(lambda: store.held, 1)
-        for _ in range(5):
-            page.tab.clock.run_for(MINUTE)
-            page.tab.wait_for_timeout(100)
-        assert (store.held, store.dropped) == (1, 0)
-        store.release()
-        page.tab.clock.resume()
+        answers_after_minutes(page, store, parts=1)
         assert outcome(page)["sizeBytes"] == 1000
 
 

@@ -63,6 +63,16 @@ def progress_never_falls(page):
 # --- 1. A proxy that buffers: the last byte has left, and the answer takes minutes
 
 
+def answers_after_minutes(page, store, parts):
+    """Hold so many parts for five minutes, in which none is given up; then answer."""
+    for _ in range(5):
+        page.tab.clock.run_for(MINUTE)
+        page.tab.wait_for_timeout(100)
+    assert (store.held, store.dropped) == (parts, 0)
+    store.release()
+    page.tab.clock.resume()
+
+
 def test_the_answer_to_a_part_may_take_minutes(page, store):
     """The store's proxy takes the body whole and holds it, which is what a buffering proxy does."""
     page.tab.clock.install()
@@ -70,12 +80,7 @@ def test_the_answer_to_a_part_may_take_minutes(page, store):
     start(page, 20 * MIB)
     page.wait_for(lambda: store.held, 4)
     page.wait_for(lambda: page.tab.evaluate("progress.at(-1)?.sentBytes"), 20 * MIB)
-    for _ in range(5):
-        page.tab.clock.run_for(MINUTE)
-        page.tab.wait_for_timeout(100)
-    assert (store.held, store.dropped) == (4, 0)
-    store.release()
-    page.tab.clock.resume()
+    answers_after_minutes(page, store, parts=4)
     assert outcome(page)["sizeBytes"] == 20 * MIB
     assert sorted(put.part for put in store.puts) == [1, 2, 3, 4]
 

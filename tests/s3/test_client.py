@@ -1,4 +1,4 @@
-"""How the client of S3 is made: once, whoever asks first, and what happens if it cannot be."""
+"""The S3 client is made once, whoever asks for it first; and what is said if it cannot be made."""
 
 from threading import Thread
 
